@@ -1,0 +1,56 @@
+/*
+ * format.h - what a dataset format must be able to do. One file per format,
+ * one line in the table of formats.c.
+ *
+ * A source is one opened domain folder: two parts (train and test), each with
+ * images by index and labels. Sources are immutable after open.
+ */
+#ifndef DOM_FORMATS_FORMAT_H
+#define DOM_FORMATS_FORMAT_H
+
+#include <stdint.h>
+
+#include "domains/image/image.h"
+#include "runtime/base/status.h"
+
+enum dom_part { DOM_PART_TRAIN, DOM_PART_TEST, DOM_PARTS };
+
+/* Filled by a format's open; `state` is the format's own. */
+struct dom_source {
+    const struct dom_format *format;
+    int count[DOM_PARTS];
+    int height, width, channels; /* height = width = 0: mixed sizes */
+    int classes;                 /* largest label + 1, or folders found */
+    int *labels[DOM_PARTS];      /* owned, sy_free */
+    char **class_names;          /* owned array of `classes`, or NULL */
+    void *state;
+};
+
+struct dom_format {
+    const char *name; /* "idx", "cifar", "folders", "npy" */
+
+    /* True when the folder looks like this format. Looks at names only. */
+    bool (*recognise)(const char *folder);
+
+    enum sy_status (*open)(struct dom_source *source, const char *folder,
+                           struct sy_error *err);
+
+    /*
+     * Decodes image `index` of `part`; the image is owned by the caller
+     * (dom_image_release). Thread: any.
+     */
+    enum sy_status (*read)(const struct dom_source *source, enum dom_part part,
+                           int index, struct dom_image *image,
+                           struct sy_error *err);
+
+    /* Frees `state` only. */
+    void (*close)(struct dom_source *source);
+};
+
+/* The format that recognises the folder, or NULL. */
+const struct dom_format *dom_format_find(const char *folder);
+
+/* The names of all formats, for messages: "idx, cifar, folders, npy". */
+const char *dom_format_names(void);
+
+#endif

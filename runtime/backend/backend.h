@@ -1,0 +1,85 @@
+/*
+ * backend.h - the device interface: one small table of functions.
+ *
+ * A backend is one way to compute every operator: the plain C reference, and
+ * the CPU kernels compiled for each instruction set. A table entry that is
+ * NULL means "not here": the caller falls back to the reference, and
+ * `support` in the conformance program shows it.
+ *
+ * Training kernels see a shard (some images of a batch) and may use BLAS for
+ * products; inference kernels see one image at a time, use weights packed
+ * when the snapshot was built, and sum in an order that depends on the shapes
+ * only, so that an image's result never depends on its batch.
+ *
+ * (A device with its own memory adds buffers and streams here; nothing
+ * outside runtime/ knows where a buffer lives.)
+ */
+#ifndef SY_BACKEND_BACKEND_H
+#define SY_BACKEND_BACKEND_H
+
+#include "runtime/ops/op.h"
+
+/*
+ * One fused step of inference on one image:
+ *   conv, depthwise   y = act(scale * (x (*) w) + bias) [+ residual]
+ *   dense             y = act(x * w + bias)
+ *   pool, scale, act, add, as the operators
+ *   norm              y = act(scale * x + bias)   (only where it stands alone)
+ * `scale` and `bias` are the norm's, folded: scale/sqrt(var+eps) and
+ * bias - mean*scale/sqrt(var+eps). They are per (block, domain); `packed` is
+ * per block. All vectors hold exactly as many floats as channels.
+ */
+struct sy_infer_args {
+    const struct sy_node *node;
+    struct sy_shape in, out;
+    const float *x;
+    const float *x2;       /* add: other operand; scale: the 1 x 1 x C */
+    const float *packed;   /* weights as `pack` left them */
+    const float *scale;    /* [K] */
+    const float *bias;     /* [K] */
+    const float *residual; /* shape of out, or NULL */
+    float *y;
+    float *scratch; /* infer_scratch() floats */
+};
+
+typedef void (*sy_infer_fn)(const struct sy_infer_args *args);
+
+struct sy_backend {
+    const char *name; /* "reference", "portable", "avx2", "avx512" */
+
+    /* True when this machine can run it. */
+    bool (*available)(void);
+
+    /* Training, by sy_op_kind; contracts in ops/op.h. */
+    sy_kernel_fn stats[SY_OP_COUNT];
+    sy_kernel_fn forward[SY_OP_COUNT];
+    sy_kernel_fn sums[SY_OP_COUNT];
+    sy_kernel_fn backward[SY_OP_COUNT];
+    /* Floats of scratch for a call on `count` images, forward or backward. */
+    size_t (*scratch)(const struct sy_node *node, struct sy_shape in,
+                      struct sy_shape out, int count);
+
+    /* Inference, by sy_op_kind. */
+    sy_infer_fn infer[SY_OP_COUNT];
+    size_t (*infer_scratch)(const struct sy_node *node, struct sy_shape in,
+                            struct sy_shape out);
+    /* Floats of a packed weight, and packing it from the plain layout. */
+    size_t (*packed_floats)(const struct sy_node *node, struct sy_shape in,
+                            struct sy_shape out);
+    void (*pack)(const struct sy_node *node, struct sy_shape in,
+                 struct sy_shape out, const float *weight, float *packed);
+};
+
+/* The plain C reference: every entry is there. */
+extern const struct sy_backend sy_backend_reference;
+
+/* All backends compiled in, best first, ends with NULL. */
+const struct sy_backend *const *sy_backends(void);
+
+/* The best available one, or the one named in SWITCHYARD_BACKEND. */
+const struct sy_backend *sy_backend_best(void);
+
+/* The backend of that name if it is available here, else NULL. */
+const struct sy_backend *sy_backend_find(const char *name);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * block.h - block kinds: what can stand at a layer.
+ *
+ * All candidate blocks of a layer map the same input shape to the same output
+ * shape. A kind is one file of this folder, one line of the table: which
+ * hyper-parameters it takes, and the operators it emits. Cost, parameters and
+ * initialisation follow from the plan.
+ *
+ *   mbconv  inverted bottleneck (MobileNetV2/V3): expand 1x1, depthwise k x k,
+ *           optional squeeze-excite, project 1x1; residual where stride is 1
+ *           and the channels agree. Expansion 1 has no expand convolution.
+ *   fused   fused inverted bottleneck (EfficientNetV2): k x k convolution to
+ *           expansion * C, optional squeeze-excite, project 1x1; residual as
+ *           above. Expansion 1 is a single k x k convolution.
+ *   group   group-convolution bottleneck: 1x1 to expansion * C, k x k
+ *           convolution in groups, project 1x1; residual as above.
+ *   conv    k x k convolution, norm, activation; also the stem.
+ *   zero    skips the layer: nothing where the shapes match, otherwise the
+ *           cheapest projection (1x1 convolution with the layer's stride).
+ *
+ * Expanded widths are rounded to multiples of 8.
+ */
+#ifndef SY_BLOCKS_BLOCK_H
+#define SY_BLOCKS_BLOCK_H
+
+#include "runtime/plan/plan.h"
+
+enum sy_block_kind {
+    SY_BLOCK_MBCONV,
+    SY_BLOCK_FUSED,
+    SY_BLOCK_GROUP,
+    SY_BLOCK_CONV,
+    SY_BLOCK_ZERO,
+    SY_BLOCK_KINDS
+};
+
+extern const char *const sy_block_names[SY_BLOCK_KINDS + 1]; /* ends NULL */
+
+/* Hyper-parameters of one candidate. Unused ones hold their default. */
+struct sy_block_spec {
+    enum sy_block_kind kind;
+    int kernel;    /* 3, 5, 7; conv also 1 */
+    int expansion; /* 1..8 */
+    int groups;    /* group: channels per group = expanded / groups */
+    bool se;       /* squeeze-excite */
+    enum sy_act act;
+};
+
+/* What the layer asks of its blocks. */
+struct sy_block_place {
+    struct sy_shape in;
+    int channels; /* out */
+    int stride;
+};
+
+struct sy_block_type {
+    const char *name;
+    void (*emit)(const struct sy_block_spec *spec,
+                 const struct sy_block_place *place, struct sy_plan *plan);
+};
+
+extern const struct sy_block_type sy_block_mbconv, sy_block_fused,
+    sy_block_group, sy_block_conv, sy_block_zero;
+
+/*
+ * Emits the whole plan of one block and checks that its output has the
+ * place's shape.
+ */
+enum sy_status sy_block_plan(const struct sy_block_spec *spec,
+                             const struct sy_block_place *place,
+                             struct sy_plan *plan, struct sy_error *err)
+    SY_MUST_USE;
+
+/* The spec with every default filled in for its kind. */
+struct sy_block_spec sy_block_defaults(enum sy_block_kind kind);
+
+/* A short text, e.g. "mbconv k5 e4 se hswish"; returns `text`. */
+const char *sy_block_text(const struct sy_block_spec *spec, char *text,
+                          size_t bytes);
+
+/* width rounded to a multiple of 8, at least 8, never below 0.9 * width. */
+int sy_make_divisible(double width);
+
+#endif

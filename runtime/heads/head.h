@@ -1,0 +1,57 @@
+/*
+ * head.h - heads: what turns a path's last features into an answer.
+ *
+ * A head is an interface: the plan it emits for a domain, loss and gradient,
+ * and what an answer is. Classification is the first; routes and the trainer
+ * go through this table and never assume a softmax.
+ *
+ * The classification head is a trunk shared by all domains (a 1x1
+ * convolution with per-domain norm, hard-swish, mean pool), which is an
+ * ordinary block with the id "head", then a dense layer per domain.
+ */
+#ifndef SY_HEADS_HEAD_H
+#define SY_HEADS_HEAD_H
+
+#include "runtime/plan/plan.h"
+
+struct sy_head_spec {
+    int width;   /* channels of the shared trunk */
+    enum sy_act act;
+};
+
+struct sy_head_loss {
+    double loss;    /* mean over the samples */
+    int correct;    /* samples whose answer is right */
+};
+
+struct sy_head_type {
+    const char *name; /* "classify" */
+
+    /* The trunk, shared by all domains: from the last layer's shape. */
+    void (*emit_trunk)(const struct sy_head_spec *spec, struct sy_plan *plan);
+    /* The domain's own part: trunk features to `outputs` raw outputs. */
+    void (*emit_domain)(const struct sy_head_spec *spec, int outputs,
+                        struct sy_plan *plan);
+
+    /*
+     * Loss of `count` samples and its gradient with respect to the raw
+     * outputs, of weight * mean loss over `total` samples. d_outputs may be
+     * NULL. classify: cross entropy with label smoothing s: target
+     * (1-s) at the label plus s/K everywhere; argmax ties go to the lower
+     * index. Sums in double, in order of samples.
+     */
+    struct sy_head_loss (*loss)(const float *outputs, const int *labels,
+                                int count, int classes, double smoothing,
+                                double weight, int total, float *d_outputs);
+
+    /*
+     * Raw outputs of one sample to its answer. classify: softmax of
+     * outputs / temperature, in double, rounded once.
+     */
+    void (*answer)(const float *outputs, int classes, double temperature,
+                   float *answer);
+};
+
+extern const struct sy_head_type sy_head_classify;
+
+#endif

@@ -7,7 +7,7 @@
  *
  * The classification head is a trunk shared by all domains (a 1x1
  * convolution with per-domain norm, hard-swish, mean pool), which is an
- * ordinary block with the id "head", then a dense layer per domain.
+ * ordinary block with the id "trunk", then a dense layer per domain.
  */
 #ifndef SY_HEADS_HEAD_H
 #define SY_HEADS_HEAD_H

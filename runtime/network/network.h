@@ -1,0 +1,140 @@
+/*
+ * network.h - a multi-path network: blocks, domains, experts, parameters.
+ *
+ * All numbers live in one array (`values`), so that an optimiser, an average
+ * or a checkpoint is a loop over it; gradients and optimiser state use the
+ * same offsets. A unit is whatever owns parameters: stem, each block, the
+ * head's shared trunk, and each domain's own head. A tensor is a named range
+ * of `values`:
+ *
+ *   block.ID.PARAM               weights of stem, blocks, trunk
+ *   norm.SLOT.ID.NORM.{scale,bias,mean,var}
+ *   head.DOMAIN.PARAM            the domain's dense layer
+ *
+ * SLOT is a domain's name, or "all" for the stem and in shared mode.
+ *
+ * In a supernet every domain has a norm at every block; in a network with
+ * experts only those on some expert's path exist (offset SY_ABSENT).
+ *
+ * Thread: one at a time while it is built or trained; reading: any.
+ */
+#ifndef SY_NETWORK_NETWORK_H
+#define SY_NETWORK_NETWORK_H
+
+#include <stdint.h>
+
+#include "runtime/network/path.h"
+
+#define SY_ABSENT SIZE_MAX
+
+enum { SY_TENSOR_NAME_BYTES = 160 };
+
+struct sy_domain {
+    char name[SY_NAME_BYTES];
+    int classes;
+    char **labels; /* owned, `classes` texts */
+};
+
+struct sy_expert {
+    char name[SY_NAME_BYTES];
+    int domain;
+    struct sy_path path;
+    double temperature; /* calibration, 1 until fitted */
+};
+
+struct sy_unit {
+    char id[SY_NAME_BYTES + 8]; /* "stem", "l3b1", "trunk", "head.mnist" */
+    int layer;                  /* -1 outside the layers */
+    int block;
+    struct sy_plan plan;
+    struct sy_cost cost;
+    size_t weight[SY_PLAN_MAX_PARAMS]; /* offsets into values */
+    /* [slot * norm_count + norm]: offset of scale; bias, mean, var follow,
+       each `channels` floats; or SY_ABSENT. Owned. */
+    size_t *norm;
+};
+
+struct sy_tensor {
+    char name[SY_TENSOR_NAME_BYTES];
+    size_t offset;
+    size_t count;
+    int dims;
+    int dim[4];
+    bool trained; /* has a gradient; false for mean and var */
+    bool decay;
+    int unit;
+    int slot; /* -1 for weights */
+    enum sy_init init;
+    int fan_in, fan_out;
+};
+
+struct sy_network {
+    char name[SY_NAME_BYTES];
+    struct sy_network_spec spec;
+    int domain_count;
+    struct sy_domain *domain;
+    int expert_count;
+    struct sy_expert *expert;
+
+    int unit_count;
+    struct sy_unit *unit;
+    int stem, trunk;                        /* unit indices */
+    int first_block[SY_MAX_LAYERS];         /* unit of block 0 of a layer */
+    int first_head;                         /* unit of domain 0's head */
+
+    int tensor_count;
+    struct sy_tensor *tensor;
+    size_t value_count;
+    float *values;
+};
+
+/* What a network is built from; everything is copied. */
+struct sy_network_parts {
+    const char *name;
+    const struct sy_network_spec *spec;
+    int domain_count;
+    const struct sy_domain *domain;
+    int expert_count; /* 0: a supernet */
+    const struct sy_expert *expert;
+};
+
+/* Lays out units, tensors and zeroed values. Returns an owned network. */
+enum sy_status sy_network_new(struct sy_network **network,
+                              const struct sy_network_parts *parts,
+                              struct sy_error *err) SY_MUST_USE;
+void sy_network_free(struct sy_network *network);
+
+/* Fills all tensors with their initial values; each tensor's stream depends
+   on its name, so a block starts alike in any network of the same seed. */
+void sy_network_init(struct sy_network *network, uint64_t seed);
+
+/* Norm slots: one per domain, or one in shared mode; slot 0 is the stem's. */
+int sy_network_slots(const struct sy_network *network);
+int sy_network_slot(const struct sy_network *network, int unit, int domain);
+
+/* Offset of the norm's scale for a domain, or SY_ABSENT. */
+size_t sy_network_norm(const struct sy_network *network, int unit, int domain,
+                       int norm);
+
+/* The unit of block `block` at `layer`, and of a domain's own head. */
+int sy_network_block(const struct sy_network *network, int layer, int block);
+int sy_network_head(const struct sy_network *network, int domain);
+
+/* Stages of a lane: stem, layers, trunk, the domain's head. */
+int sy_network_stages(const struct sy_network *network);
+int sy_network_stage_unit(const struct sy_network *network, int stage,
+                          const struct sy_path *path, int domain);
+
+/* Index of the domain or expert of that name, or -1. */
+int sy_network_find_domain(const struct sy_network *network, const char *name);
+int sy_network_find_expert(const struct sy_network *network, int domain,
+                           const char *name);
+
+/* Multiply-adds and parameters of one path, stem and head included. */
+struct sy_cost sy_network_path_cost(const struct sy_network *network,
+                                    const struct sy_path *path, int domain);
+
+/* Trained numbers and statistics of the whole network, shared ones once. */
+int64_t sy_network_params(const struct sy_network *network);
+
+#endif

@@ -55,6 +55,7 @@ struct sy_block_place {
 
 struct sy_block_type {
     const char *name;
+    /* Emits into a plan begun with place->in, and sets plan->output. */
     void (*emit)(const struct sy_block_spec *spec,
                  const struct sy_block_place *place, struct sy_plan *plan);
 };
@@ -77,8 +78,5 @@ struct sy_block_spec sy_block_defaults(enum sy_block_kind kind);
 /* A short text, e.g. "mbconv k5 e4 se hswish"; returns `text`. */
 const char *sy_block_text(const struct sy_block_spec *spec, char *text,
                           size_t bytes);
-
-/* width rounded to a multiple of 8, at least 8, never below 0.9 * width. */
-int sy_make_divisible(double width);
 
 #endif

@@ -20,14 +20,18 @@ struct sy_head_spec {
 };
 
 struct sy_head_loss {
-    double loss;    /* mean over the samples */
+    double loss;    /* mean over this call's `count` samples, 0 for none */
     int correct;    /* samples whose answer is right */
 };
 
 struct sy_head_type {
     const char *name; /* "classify" */
 
-    /* The trunk, shared by all domains: from the last layer's shape. */
+    /*
+     * The trunk, shared by all domains: from the last layer's shape. Like a
+     * block's emit, both emit into a begun plan and set plan->output; the
+     * caller ends it with sy_plan_end(plan, plan->output).
+     */
     void (*emit_trunk)(const struct sy_head_spec *spec, struct sy_plan *plan);
     /* The domain's own part: trunk features to `outputs` raw outputs. */
     void (*emit_domain)(const struct sy_head_spec *spec, int outputs,

@@ -134,7 +134,10 @@ struct sy_op {
     const char *name;
     int inputs;
 
-    /* Fails, with a sentence, on shapes or attributes that do not fit. */
+    /*
+     * Fails, with a sentence, on shapes or attributes that do not fit. conv
+     * and dense find the output channels they shall have in out->c.
+     */
     enum sy_status (*shape)(const struct sy_node *node,
                             const struct sy_shape *in, struct sy_shape *out,
                             struct sy_error *err);

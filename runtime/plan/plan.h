@@ -59,7 +59,8 @@ struct sy_plan {
     struct sy_plan_param param[SY_PLAN_MAX_PARAMS];
     int norm_count;
     struct sy_plan_norm norm[SY_PLAN_MAX_NORMS];
-    int output; /* value index */
+    int output; /* value index; the emit functions of blocks and heads set it
+                   and leave sy_plan_end to their caller */
 
     /* First failure while building; every later call does nothing. */
     enum sy_status status;
@@ -80,7 +81,10 @@ struct sy_conv_options {
 void sy_plan_begin(struct sy_plan *plan, struct sy_shape input,
                    struct sy_error *err);
 
-/* Each emits nodes and returns the index of the result value. */
+/*
+ * Each emits nodes and returns the index of the result value; after a failure
+ * it emits nothing and returns 0.
+ */
 int sy_plan_conv(struct sy_plan *plan, int x,
                  const struct sy_conv_options *options);
 int sy_plan_depthwise(struct sy_plan *plan, int x, const char *name,
@@ -97,8 +101,17 @@ int sy_plan_scale(struct sy_plan *plan, int x, int x2);
  */
 int sy_plan_squeeze_excite(struct sy_plan *plan, int x);
 
-/* Ends building; fails with the first failure, or if a value is not used. */
+/*
+ * Ends building; fails with the first failure, or if a value is not used. A
+ * plan without nodes, whose output is value 0, is legal: it does nothing.
+ */
 enum sy_status sy_plan_end(struct sy_plan *plan, int output) SY_MUST_USE;
+
+/*
+ * A width rounded to a multiple of 8, at least 8, and never below 0.9 times
+ * the width asked for (make_divisible of MobileNet).
+ */
+int sy_make_divisible(double width);
 
 /* Cost for one image. */
 struct sy_cost {

@@ -1,0 +1,53 @@
+/*
+ * mbconv.c - the inverted bottleneck.
+ *
+ *   x -> expand 1x1 -> depthwise k x k -> [squeeze-excite] -> project 1x1
+ *     -> [+ x, where stride is 1 and the channels agree]
+ *
+ * The activation follows the first two; the projection is linear. Expansion 1
+ * has no expand convolution: it would only mix channels that the projection
+ * mixes anyway.
+ *
+ * Source: M. Sandler et al., "MobileNetV2", CVPR 2018; squeeze-excite between
+ * depthwise and projection as in A. Howard et al., "MobileNetV3", ICCV 2019.
+ */
+#include "runtime/blocks/block.h"
+
+static void emit(const struct sy_block_spec *spec,
+                 const struct sy_block_place *place, struct sy_plan *plan)
+{
+    int y = 0;
+
+    if (spec->expansion > 1) {
+        y = sy_plan_conv(plan, y,
+                         &(struct sy_conv_options){
+                             .name = "expand",
+                             .channels = sy_make_divisible(
+                                 (double)spec->expansion * place->in.c),
+                             .kernel = 1,
+                             .stride = 1,
+                             .groups = 1,
+                             .act = spec->act,
+                         });
+    }
+    y = sy_plan_depthwise(plan, y, "depthwise", spec->kernel, place->stride,
+                          spec->act);
+    if (spec->se) {
+        y = sy_plan_squeeze_excite(plan, y);
+    }
+    y = sy_plan_conv(plan, y,
+                     &(struct sy_conv_options){
+                         .name = "project",
+                         .channels = place->channels,
+                         .kernel = 1,
+                         .stride = 1,
+                         .groups = 1,
+                         .act = SY_ACT_NONE,
+                     });
+    if (place->stride == 1 && place->in.c == place->channels) {
+        y = sy_plan_add(plan, y, 0);
+    }
+    plan->output = y;
+}
+
+const struct sy_block_type sy_block_mbconv = {.name = "mbconv", .emit = emit};

@@ -1,0 +1,122 @@
+/*
+ * classify.c - the classification head.
+ *
+ * Trunk (shared): 1x1 convolution, norm, activation, mean over H x W.
+ * Domain: dense layer from the trunk's width to the classes.
+ * Loss: cross entropy of the softmax with label smoothing s. With the target
+ *   t_k = (1 - s)[k = label] + s / K
+ * and log Z = log sum exp(z_k), the loss of a sample is
+ *   log Z - (1 - s) z_label - (s / K) sum z_k,
+ * and its gradient is softmax(z)_k - t_k.
+ *
+ * DESIGN. log Z is taken after the largest output has been subtracted, in
+ * double, so that every finite float gives a finite loss. The classifier has
+ * no weight decay (as in TuNAS); everything else does.
+ *
+ * Source: label smoothing, C. Szegedy et al., CVPR 2016; temperature,
+ * C. Guo et al., ICML 2017.
+ */
+#include "runtime/heads/head.h"
+
+#include <math.h>
+
+static void emit_trunk(const struct sy_head_spec *spec, struct sy_plan *plan)
+{
+    int y = sy_plan_conv(plan, 0,
+                         &(struct sy_conv_options){
+                             .name = "conv",
+                             .channels = spec->width,
+                             .kernel = 1,
+                             .stride = 1,
+                             .groups = 1,
+                             .act = spec->act,
+                         });
+    plan->output = sy_plan_pool(plan, y);
+}
+
+static void emit_domain(const struct sy_head_spec *spec, int outputs,
+                        struct sy_plan *plan)
+{
+    (void)spec;
+    plan->output = sy_plan_dense(plan, 0, "classifier", outputs, SY_ACT_NONE,
+                                 SY_INIT_DENSE);
+    if (plan->status == SY_OK) {
+        plan->param[plan->node[plan->node_count - 1].weight].decay = false;
+    }
+}
+
+/* The index of the largest output; of equal ones the first. */
+static int largest(const float *outputs, int classes)
+{
+    int best = 0;
+
+    for (int k = 1; k < classes; k++) {
+        if (outputs[k] > outputs[best]) {
+            best = k;
+        }
+    }
+    return best;
+}
+
+static double sum_exp(const float *outputs, int classes, double top,
+                      double temperature)
+{
+    double sum = 0.0;
+
+    for (int k = 0; k < classes; k++) {
+        sum += exp(((double)outputs[k] - top) / temperature);
+    }
+    return sum;
+}
+
+static struct sy_head_loss loss(const float *outputs, const int *labels,
+                                int count, int classes, double smoothing,
+                                double weight, int total, float *d_outputs)
+{
+    struct sy_head_loss result = {0};
+    double spread = smoothing / classes;
+
+    for (int n = 0; n < count; n++) {
+        const float *z = outputs + (size_t)n * (size_t)classes;
+        SY_ASSERT(labels[n] >= 0 && labels[n] < classes);
+        int answer = largest(z, classes);
+        double top = (double)z[answer];
+        double sum = sum_exp(z, classes, top, 1.0);
+        double log_sum = log(sum), cross = 0.0;
+        for (int k = 0; k < classes; k++) {
+            double below = (double)z[k] - top;
+            double target = spread + (k == labels[n] ? 1.0 - smoothing : 0.0);
+            cross += target * (log_sum - below);
+            if (d_outputs != NULL) {
+                d_outputs[(size_t)n * (size_t)classes + (size_t)k] =
+                    (float)(weight / total * (exp(below) / sum - target));
+            }
+        }
+        result.loss += cross;
+        result.correct += answer == labels[n];
+    }
+    if (count > 0) {
+        result.loss /= count;
+    }
+    return result;
+}
+
+static void answer(const float *outputs, int classes, double temperature,
+                   float *probabilities)
+{
+    double top = (double)outputs[largest(outputs, classes)];
+    double sum = sum_exp(outputs, classes, top, temperature);
+
+    for (int k = 0; k < classes; k++) {
+        probabilities[k] =
+            (float)(exp(((double)outputs[k] - top) / temperature) / sum);
+    }
+}
+
+const struct sy_head_type sy_head_classify = {
+    .name = "classify",
+    .emit_trunk = emit_trunk,
+    .emit_domain = emit_domain,
+    .loss = loss,
+    .answer = answer,
+};

@@ -31,8 +31,8 @@ void sy_arena_init(struct sy_arena *arena, size_t block_bytes);
 void *sy_arena_alloc(struct sy_arena *arena, size_t bytes) SY_MUST_USE;
 
 /* As above, zeroed, with the product checked for overflow. */
-void *sy_arena_zero(struct sy_arena *arena, size_t count, size_t bytes_each)
-    SY_MUST_USE;
+void *sy_arena_zero(struct sy_arena *arena, size_t count,
+                    size_t bytes_each) SY_MUST_USE;
 
 /* A copy of the text in the arena, or NULL. */
 char *sy_arena_strdup(struct sy_arena *arena, const char *text) SY_MUST_USE;

@@ -18,6 +18,9 @@
  * Messages read "first.json: train.epochs: expected a whole number from 1 to
  * 10000, found "ten"". json_t values are borrowed from the root.
  *
+ * Jansson allocates through sy_alloc from before main() on, so text that it
+ * returns (json_dumps) is given back with sy_free, never with free.
+ *
  * Thread: one at a time.
  */
 #ifndef SY_BASE_JSON_H
@@ -69,16 +72,15 @@ struct sy_json sy_json_child(struct sy_json *in, const char *key);
 bool sy_json_has(struct sy_json *in, const char *key);
 
 /* Required members. */
-void sy_json_int(struct sy_json *in, const char *key, int64_t low,
-                 int64_t high, int *out);
+void sy_json_int(struct sy_json *in, const char *key, int64_t low, int64_t high,
+                 int *out);
 void sy_json_int64(struct sy_json *in, const char *key, int64_t low,
                    int64_t high, int64_t *out);
-void sy_json_real(struct sy_json *in, const char *key, double low,
-                  double high, double *out);
+void sy_json_real(struct sy_json *in, const char *key, double low, double high,
+                  double *out);
 void sy_json_bool(struct sy_json *in, const char *key, bool *out);
 /* The text is copied; one that does not fit is an error. */
-void sy_json_text(struct sy_json *in, const char *key, char *out,
-                  size_t bytes);
+void sy_json_text(struct sy_json *in, const char *key, char *out, size_t bytes);
 /* `names` ends with NULL; *out becomes the index of the text. */
 void sy_json_choice(struct sy_json *in, const char *key,
                     const char *const *names, int *out);

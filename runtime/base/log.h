@@ -21,8 +21,8 @@ void sy_log_set_level(enum sy_log_level level);
 void sy_log(enum sy_log_level level, const char *format, ...) SY_PRINTF(2, 3);
 
 #define sy_log_debug(...) sy_log(SY_LOG_DEBUG, __VA_ARGS__)
-#define sy_log_info(...) sy_log(SY_LOG_INFO, __VA_ARGS__)
-#define sy_log_warn(...) sy_log(SY_LOG_WARN, __VA_ARGS__)
+#define sy_log_info(...)  sy_log(SY_LOG_INFO, __VA_ARGS__)
+#define sy_log_warn(...)  sy_log(SY_LOG_WARN, __VA_ARGS__)
 #define sy_log_error(...) sy_log(SY_LOG_ERROR, __VA_ARGS__)
 
 #endif

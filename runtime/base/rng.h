@@ -20,13 +20,13 @@
 /* What a stream is for. Append only: the value is part of the results. */
 enum sy_rng_purpose {
     SY_RNG_TEST = 0,
-    SY_RNG_INIT = 1,      /* parameter initialisation, index = parameter */
-    SY_RNG_SPLIT = 2,     /* held-out split, index = domain */
-    SY_RNG_SHUFFLE = 3,   /* order of an epoch, step = epoch */
-    SY_RNG_AUGMENT = 4,   /* step = training step, index = sample */
-    SY_RNG_GENERATE = 5,  /* generated domains, index = image */
-    SY_RNG_PATH = 6,      /* random paths */
-    SY_RNG_BENCH = 7      /* inputs of benchmarks */
+    SY_RNG_INIT = 1,     /* parameter initialisation, index = parameter */
+    SY_RNG_SPLIT = 2,    /* held-out split, index = domain */
+    SY_RNG_SHUFFLE = 3,  /* order of an epoch, step = epoch */
+    SY_RNG_AUGMENT = 4,  /* step = training step, index = sample */
+    SY_RNG_GENERATE = 5, /* generated domains, index = image */
+    SY_RNG_PATH = 6,     /* random paths */
+    SY_RNG_BENCH = 7     /* inputs of benchmarks */
 };
 
 struct sy_rng {

@@ -20,19 +20,19 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define SY_MUST_USE __attribute__((warn_unused_result))
+#define SY_MUST_USE          __attribute__((warn_unused_result))
 #define SY_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* One list makes the enum, its names and its texts. */
-#define SY_STATUS_LIST(X)                                                     \
-    X(SY_OK, "ok")                                                            \
-    X(SY_BAD_INPUT, "bad input")                                              \
-    X(SY_NOT_FOUND, "not found")                                              \
-    X(SY_IO, "input/output error")                                            \
-    X(SY_NO_MEMORY, "out of memory")                                          \
-    X(SY_UNSUPPORTED, "not supported here")                                   \
-    X(SY_BUSY, "busy")                                                        \
-    X(SY_CANCELLED, "cancelled")                                              \
+#define SY_STATUS_LIST(X)                                                      \
+    X(SY_OK, "ok")                                                             \
+    X(SY_BAD_INPUT, "bad input")                                               \
+    X(SY_NOT_FOUND, "not found")                                               \
+    X(SY_IO, "input/output error")                                             \
+    X(SY_NO_MEMORY, "out of memory")                                           \
+    X(SY_UNSUPPORTED, "not supported here")                                    \
+    X(SY_BUSY, "busy")                                                         \
+    X(SY_CANCELLED, "cancelled")                                               \
     X(SY_INTERNAL, "internal error")
 
 enum sy_status {
@@ -74,26 +74,25 @@ void sy_error_prefix(struct sy_error *err, const char *format, ...)
 _Noreturn void sy_assert_failed(const char *condition, const char *file,
                                 int line);
 
-#define SY_ASSERT(condition)                                                  \
-    ((condition) ? (void)0                                                    \
-                 : sy_assert_failed(#condition, __FILE__, __LINE__))
+#define SY_ASSERT(condition)                                                   \
+    ((condition) ? (void)0 : sy_assert_failed(#condition, __FILE__, __LINE__))
 
 /* Returns the status of `call` from the calling function unless SY_OK. */
-#define SY_TRY(call)                                                          \
-    do {                                                                      \
-        enum sy_status sy_try_status = (call);                                \
-        if (sy_try_status != SY_OK) {                                         \
-            return sy_try_status;                                             \
-        }                                                                     \
+#define SY_TRY(call)                                                           \
+    do {                                                                       \
+        enum sy_status sy_try_status = (call);                                 \
+        if (sy_try_status != SY_OK) {                                          \
+            return sy_try_status;                                              \
+        }                                                                      \
     } while (0)
 
 /* Sets `status` and jumps to `out:` unless `call` is SY_OK. */
-#define SY_TRY_OUT(call)                                                      \
-    do {                                                                      \
-        status = (call);                                                      \
-        if (status != SY_OK) {                                                \
-            goto out;                                                         \
-        }                                                                     \
+#define SY_TRY_OUT(call)                                                       \
+    do {                                                                       \
+        status = (call);                                                       \
+        if (status != SY_OK) {                                                 \
+            goto out;                                                          \
+        }                                                                      \
     } while (0)
 
 #endif

@@ -15,7 +15,10 @@
 
 enum dom_part { DOM_PART_TRAIN, DOM_PART_TEST, DOM_PARTS };
 
-/* Filled by a format's open; `state` is the format's own. */
+/*
+ * Filled by a format's open; `state` is the format's own. An open that fails
+ * may leave things in it: dom_source_close releases whatever is there.
+ */
 struct dom_source {
     const struct dom_format *format;
     int count[DOM_PARTS];
@@ -28,6 +31,12 @@ struct dom_source {
 
 struct dom_format {
     const char *name; /* "idx", "cifar", "folders", "npy" */
+
+    /*
+     * True where class_names are keys that the data itself uses (folders), so
+     * that a labels.txt may list them in another order; see domain.c.
+     */
+    bool names_are_keys;
 
     /* True when the folder looks like this format. Looks at names only. */
     bool (*recognise)(const char *folder);
@@ -50,7 +59,16 @@ struct dom_format {
 /* The format that recognises the folder, or NULL. */
 const struct dom_format *dom_format_find(const char *folder);
 
-/* The names of all formats, for messages: "idx, cifar, folders, npy". */
+/*
+ * Finds the folder's format and opens it. On failure the source is released.
+ * Errors: SY_NOT_FOUND (no such folder, or of no known format) and those of
+ * the formats.
+ */
+enum sy_status dom_source_open(struct dom_source *source, const char *folder,
+                               struct sy_error *err) SY_MUST_USE;
+void dom_source_close(struct dom_source *source);
+
+/* The names of all formats, for messages: "idx, npy, cifar, folders". */
 const char *dom_format_names(void);
 
 #endif

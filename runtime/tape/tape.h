@@ -66,8 +66,8 @@ float *sy_tape_output_grads(struct sy_tape *tape, int segment);
  * (tensor_count entries, 1 or 0); other ranges of `grads` are not touched.
  */
 enum sy_status sy_tape_backward(struct sy_tape *tape, float *grads,
-                                uint8_t *used, struct sy_error *err)
-    SY_MUST_USE;
+                                uint8_t *used,
+                                struct sy_error *err) SY_MUST_USE;
 
 /*
  * Moves the running mean and variance of every norm used by the last forward

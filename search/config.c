@@ -1,0 +1,305 @@
+/*
+ * config.c - reads and checks a configuration.
+ *
+ * The file is parsed to JSON, overrides change that JSON, then every section
+ * is read through the checked reader of runtime/base/json.h: an unknown key
+ * or a value out of range is an error with its place, whether it came from
+ * the file or from the command line.
+ */
+#include "search/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "domains/domain.h"
+#include "runtime/base/json.h"
+#include "runtime/base/memory.h"
+
+/* Parses VALUE: JSON if it is JSON, else a text. Owned reference. */
+static json_t *parse_value(const char *text)
+{
+    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    return value != NULL ? value : json_string(text);
+}
+
+/* The member of an object or array that `key` names, or NULL. */
+static json_t *step_into(json_t *at, const char *key)
+{
+    if (json_is_array(at)) {
+        char *end = NULL;
+        unsigned long index = strtoul(key, &end, 10);
+        return *key != '\0' && *end == '\0' ? json_array_get(at, index) : NULL;
+    }
+    return json_object_get(at, key);
+}
+
+/* Puts `value` at `key` of an object or an existing place of an array. */
+static int put(json_t *at, const char *key, json_t *value)
+{
+    if (json_is_array(at)) {
+        char *end = NULL;
+        unsigned long index = strtoul(key, &end, 10);
+        if (*key == '\0' || *end != '\0') {
+            json_decref(value);
+            return -1;
+        }
+        return json_array_set_new(at, index, value);
+    }
+    return json_object_set_new(at, key, value);
+}
+
+enum sy_status nas_config_set(json_t *root, const char *assignment,
+                              struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    const char *equals = strchr(assignment, '=');
+    if (equals == NULL || equals == assignment) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "--set %s: expected KEY=VALUE, for instance "
+                       "train.epochs=5",
+                       assignment);
+    }
+    char *key = sy_strdup(assignment);
+    if (key == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "--set: no memory");
+    }
+    key[equals - assignment] = '\0';
+    json_t *at = root;
+    char *part = key;
+    for (char *dot = strchr(part, '.'); dot != NULL; dot = strchr(part, '.')) {
+        *dot = '\0';
+        json_t *next = step_into(at, part);
+        if (next == NULL && json_is_object(at)) {
+            next = json_object();
+            if (put(at, part, next) != 0) {
+                next = NULL;
+            }
+        }
+        if (!json_is_object(next) && !json_is_array(next)) {
+            status = sy_fail(err, SY_BAD_INPUT,
+                             "--set %s: \"%s\" is not an object or array",
+                             assignment, part);
+            goto out;
+        }
+        at = next;
+        part = dot + 1;
+    }
+    json_t *value = parse_value(equals + 1);
+    if (value == NULL || put(at, part, value) != 0) {
+        status = sy_fail(err, SY_BAD_INPUT,
+                         "--set %s: there is no such place to set", assignment);
+    }
+out:
+    sy_free(key);
+    return status;
+}
+
+/* Reads an array of names into rows of `bytes` each; returns their number. */
+static int read_names(struct sy_json *in, const char *key, size_t low,
+                      char *rows, size_t bytes)
+{
+    json_t *array = sy_json_array(in, key, low, SY_MAX_DOMAINS);
+    size_t count = json_array_size(array);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        if (text == NULL || strlen(text) >= bytes) {
+            sy_json_reject(in, key,
+                           "entry %zu is not a text of at most %zu "
+                           "characters",
+                           i, bytes - 1);
+            return 0;
+        }
+        memcpy(rows + i * bytes, text, strlen(text) + 1);
+    }
+    return (int)count;
+}
+
+static int find_name(const struct nas_config *config, const char *name)
+{
+    for (int d = 0; d < config->domain_count; d++) {
+        if (strcmp(config->domain[d], name) == 0) {
+            return d;
+        }
+    }
+    return -1;
+}
+
+/* "domains": distinct folder names. */
+static void read_domains(struct nas_config *config, struct sy_json *in)
+{
+    config->domain_count = 0;
+    int count = read_names(in, "domains", 1, config->domain[0],
+                           sizeof config->domain[0]);
+    for (int d = 0; d < count; d++) {
+        if (!dom_name_is_valid(config->domain[d])) {
+            sy_json_reject(in, "domains",
+                           "\"%s\" is no domain name: letters, digits, '_' "
+                           "and '-' only",
+                           config->domain[d]);
+        }
+        if (find_name(config, config->domain[d]) >= 0) {
+            sy_json_reject(in, "domains", "\"%s\" is named twice",
+                           config->domain[d]);
+        }
+        config->domain_count = d + 1;
+    }
+}
+
+/* "train.augment": shift, cutout, and which domains may be mirrored. */
+static void read_augment(struct nas_config *config, struct sy_json *train)
+{
+    char names[SY_MAX_DOMAINS][SY_NAME_BYTES];
+    if (!sy_json_has(train, "augment")) {
+        return;
+    }
+    struct sy_json in = sy_json_child(train, "augment");
+    sy_json_opt_int(&in, "shift", 0, 64, &config->train.shift);
+    sy_json_opt_int(&in, "cutout", 0, 64, &config->train.cutout);
+    if (sy_json_has(&in, "flip")) {
+        int count = read_names(&in, "flip", 0, names[0], sizeof names[0]);
+        for (int i = 0; i < count; i++) {
+            int d = find_name(config, names[i]);
+            if (d >= 0) { /* others are for another list of domains */
+                config->flip[d] = true;
+            }
+        }
+    }
+    if (sy_json_end(&in) != SY_OK) {
+        train->status = in.status;
+    }
+}
+
+static void read_optimiser(struct nas_optimiser_config *optimiser,
+                           struct sy_json *train)
+{
+    int kind = NAS_SGD;
+    *optimiser = nas_optimiser_defaults(NAS_SGD);
+    if (!sy_json_has(train, "optimiser")) {
+        return;
+    }
+    struct sy_json in = sy_json_child(train, "optimiser");
+    sy_json_opt_choice(&in, "kind", nas_optimiser_names, &kind);
+    *optimiser = nas_optimiser_defaults((enum nas_optimiser_kind)kind);
+    sy_json_opt_real(&in, "rate", 0, 100, &optimiser->rate);
+    sy_json_opt_real(&in, "momentum", 0, 0.9999, &optimiser->momentum);
+    sy_json_opt_bool(&in, "nesterov", &optimiser->nesterov);
+    sy_json_opt_real(&in, "rho", 0, 0.999999, &optimiser->rho);
+    sy_json_opt_real(&in, "beta1", 0, 0.9999, &optimiser->beta1);
+    sy_json_opt_real(&in, "epsilon", 0, 10, &optimiser->epsilon);
+    sy_json_opt_real(&in, "decay", 0, 1, &optimiser->decay);
+    if (sy_json_end(&in) != SY_OK) {
+        train->status = in.status;
+    }
+}
+
+static void train_defaults(struct nas_train_config *train)
+{
+    *train = (struct nas_train_config){
+        .epochs = 15,
+        .batch = 64,
+        .warmup = 0.05,
+        .smoothing = 0.1,
+        .ema = 0.998,
+        .holdout = 0.1,
+        .balance_domains = true,
+        .norm_momentum = 0.02,
+        .checkpoint_every_s = 60,
+        .shards = 8,
+        .weighting = NAS_WEIGHT_UNIFORM,
+    };
+}
+
+/* "train". */
+static enum sy_status read_train(struct nas_config *config,
+                                 struct sy_json *root)
+{
+    struct nas_train_config *train = &config->train;
+    int weighting = NAS_WEIGHT_UNIFORM;
+    train_defaults(train);
+    struct sy_json in = sy_json_child(root, "train");
+    sy_json_opt_real(&in, "epochs", 0.001, 100000, &train->epochs);
+    sy_json_opt_int(&in, "batch", 2, 65536, &train->batch);
+    sy_json_opt_real(&in, "warmup", 0, 1, &train->warmup);
+    sy_json_opt_real(&in, "label_smoothing", 0, 0.9, &train->smoothing);
+    sy_json_opt_real(&in, "ema", 0, 0.999999, &train->ema);
+    sy_json_opt_real(&in, "holdout", 0, 0.5, &train->holdout);
+    sy_json_opt_bool(&in, "use_holdout", &train->use_holdout);
+    sy_json_opt_bool(&in, "balance_classes", &train->balance_classes);
+    sy_json_opt_bool(&in, "balance_domains", &train->balance_domains);
+    sy_json_opt_real(&in, "norm_momentum", 1e-6, 1, &train->norm_momentum);
+    sy_json_opt_real(&in, "checkpoint_every_s", 0, 1e9,
+                     &train->checkpoint_every_s);
+    sy_json_opt_int(&in, "shards", 1, 64, &train->shards);
+    sy_json_opt_choice(&in, "weights", nas_weighting_names, &weighting);
+    train->weighting = (enum nas_weighting)weighting;
+    read_optimiser(&train->optimiser, &in);
+    read_augment(config, &in);
+    return sy_json_end(&in);
+}
+
+/* SHA-256 of the JSON with its keys sorted. */
+static enum sy_status hash_config(struct nas_config *config,
+                                  struct sy_error *err)
+{
+    char *text = json_dumps(config->effective, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "config: no memory");
+    }
+    sy_hash_bytes(text, strlen(text), config->hash);
+    sy_free(text);
+    return SY_OK;
+}
+
+/* Every section of the file. */
+static enum sy_status read_root(struct nas_config *config, const char *path,
+                                struct sy_error *err)
+{
+    int64_t seed = 1;
+    struct sy_json in = sy_json_object(config->effective, path, "", err);
+    sy_json_text(&in, "name", config->name, sizeof config->name);
+    if (sy_json_has(&in, "seed")) {
+        sy_json_int64(&in, "seed", 0, INT64_MAX, &seed);
+    }
+    config->seed = (uint64_t)seed;
+    read_domains(config, &in);
+    if (sy_json_has(&in, "paths")) {
+        config->path_count = read_names(&in, "paths", 1, config->path[0],
+                                        sizeof config->path[0]);
+    }
+    bool has_network = sy_json_has(&in, "network");
+    bool has_train = sy_json_has(&in, "train");
+    if (!has_network || !has_train) {
+        sy_json_reject(&in, has_network ? "train" : "network", "is missing");
+    }
+    SY_TRY(sy_json_end(&in));
+    SY_TRY(sy_spec_from_json(&config->network,
+                             json_object_get(config->effective, "network"),
+                             path, "network", err));
+    in.status = SY_OK;
+    return read_train(config, &in);
+}
+
+enum sy_status nas_config_load(struct nas_config *config, const char *path,
+                               const char *const *set, int set_count,
+                               struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    memset(config, 0, sizeof *config);
+    SY_TRY(sy_json_load(path, &config->effective, err));
+    for (int i = 0; i < set_count; i++) {
+        SY_TRY_OUT(nas_config_set(config->effective, set[i], err));
+    }
+    SY_TRY_OUT(read_root(config, path, err));
+    SY_TRY_OUT(hash_config(config, err));
+out:
+    if (status != SY_OK) {
+        nas_config_release(config);
+    }
+    return status;
+}
+
+void nas_config_release(struct nas_config *config)
+{
+    json_decref(config->effective);
+    config->effective = NULL;
+}

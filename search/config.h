@@ -1,0 +1,70 @@
+/*
+ * config.h - the configuration of a search or training job, checked.
+ *
+ * One JSON file, docs/configuration.md lists every key with its default. The
+ * command line changes single keys with --set KEY=VALUE before anything is
+ * read, so an override is checked exactly like the file.
+ *
+ * Thread: init.
+ */
+#ifndef NAS_CONFIG_H
+#define NAS_CONFIG_H
+
+#include <jansson.h>
+
+#include "runtime/base/hash.h"
+#include "runtime/network/network.h"
+#include "search/train/optimiser.h"
+#include "search/weights/weights.h"
+
+/* How training goes; "train" in the file. */
+struct nas_train_config {
+    double epochs;    /* passes over all training images of all domains */
+    int batch;        /* images per domain and step, on average */
+    double warmup;    /* share of all steps with a rising rate */
+    double smoothing; /* label smoothing */
+    double ema;       /* decay of the average of the weights; 0 = off */
+    double holdout;   /* share of train kept for validation */
+    bool use_holdout; /* train on the held-out part too */
+    bool balance_classes;
+    bool balance_domains; /* equal batches, else by number of images */
+    int shift, cutout;    /* pixels */
+    double norm_momentum;
+    double checkpoint_every_s;
+    int shards;
+    struct nas_optimiser_config optimiser;
+    enum nas_weighting weighting;
+};
+
+struct nas_config {
+    char name[SY_NAME_BYTES];
+    uint64_t seed;
+    int domain_count;
+    char domain[SY_MAX_DOMAINS][SY_NAME_BYTES];
+    bool flip[SY_MAX_DOMAINS]; /* mirrored images keep their class */
+    struct sy_network_spec network;
+    /* Paths for domains 0, 1, ...; further domains begin again at 0. Texts,
+       because they are checked against the network. May be empty. */
+    int path_count;
+    char path[SY_MAX_DOMAINS][SY_PATH_TEXT_BYTES];
+    struct nas_train_config train;
+
+    json_t *effective;             /* the file with overrides, owned */
+    char hash[SY_HASH_TEXT_BYTES]; /* of `effective`, keys sorted */
+};
+
+/*
+ * Reads `path`, applies `set_count` overrides "a.b.c=VALUE" (VALUE is JSON,
+ * or a bare word taken as text; a number indexes an array) and checks all.
+ * On success the config owns `effective`: nas_config_release.
+ */
+enum sy_status nas_config_load(struct nas_config *config, const char *path,
+                               const char *const *set, int set_count,
+                               struct sy_error *err) SY_MUST_USE;
+void nas_config_release(struct nas_config *config);
+
+/* Applies one override to a JSON object. */
+enum sy_status nas_config_set(json_t *root, const char *assignment,
+                              struct sy_error *err) SY_MUST_USE;
+
+#endif

@@ -106,7 +106,8 @@ static void backward_input(const struct sy_op_args *a)
         for (size_t c = 0; c < in; c++) {
             double sum = 0.0;
             for (size_t k = 0; k < out; k++) {
-                sum += before_act_gradient(a, n, k) * (double)a->w[c * out + k];
+                sum +=
+                    (double)a->scratch[n * out + k] * (double)a->w[c * out + k];
             }
             float *dx = &a->dx[n * in + c];
             *dx = a->add_dx ? *dx + (float)sum : (float)sum;

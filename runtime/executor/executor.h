@@ -35,19 +35,34 @@ struct sy_request {
     int domain;
     int lane_count;             /* 1..SY_MAX_LANES */
     int expert[SY_MAX_LANES];   /* indices into the network's experts, */
-    const struct sy_path *path; /* or, if not NULL: this path, one lane */
+    const struct sy_path *path; /* or, if not NULL: this path, one lane;
+                                   every norm on it must exist */
     struct sy_lane_result result[SY_MAX_LANES];
 
-    /* Filled in by the run. */
-    int blocks;    /* blocks executed for this request, shared ones once */
-    int64_t madds; /* multiply-adds spent on it */
+    /*
+     * Filled in by the run. What several lanes of the request share counts
+     * once. `blocks` counts blocks of layers only: neither stem, trunk and
+     * head, nor zero blocks that pass their input on. `madds` counts stem,
+     * trunk and head as well.
+     */
+    int blocks;
+    int64_t madds;
 };
 
-/* Counters of the last run, for tests and metrics. */
+/*
+ * Counters of the last run, for tests and metrics. Blocks that pass their
+ * input on compute nothing and count nowhere.
+ */
 struct sy_executor_stats {
-    int block_runs;     /* groups run: (stage, block) pairs */
-    int lane_stages;    /* (lane, stage) pairs computed */
+    int block_runs;  /* groups run: (stage, unit) pairs, stem to head */
+    int lane_stages; /* (lane, stage) pairs computed, shared ones once */
     int64_t madds;
+};
+
+/* Time spent in a unit since profiling was switched on, over all workers. */
+struct sy_unit_profile {
+    int64_t runs; /* images computed */
+    int64_t ns;
 };
 
 /* Takes a reference to the snapshot. Borrows the pool. */
@@ -59,10 +74,20 @@ void sy_executor_free(struct sy_executor *executor);
 
 /*
  * Runs 1..max_requests requests. A request that names a domain or expert
- * which does not exist is a programming error.
+ * which does not exist, or an expert of another domain, is a programming
+ * error. `stats` may be NULL.
  */
-void sy_executor_run(struct sy_executor *executor,
-                     struct sy_request *requests, int count,
-                     struct sy_executor_stats *stats);
+void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
+                     int count, struct sy_executor_stats *stats);
+
+/*
+ * Switches the measuring of units on (from zero) or off. Off at first; on, it
+ * costs two looks at the clock per image and unit. Thread: that of run.
+ */
+void sy_executor_profile(struct sy_executor *executor, bool on);
+
+/* What was measured for the unit; borrowed until sy_executor_free. */
+const struct sy_unit_profile *sy_executor_unit_profile(
+    const struct sy_executor *executor, int unit);
 
 #endif

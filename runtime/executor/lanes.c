@@ -1,0 +1,259 @@
+/*
+ * lanes.c - opening lanes, and sharing what they have in common.
+ *
+ * DESIGN. How many states a stage can hold is known beforehand: a request has
+ * at most SY_MAX_LANES lanes, and no more different prefixes than the experts
+ * of its domain have; a request with a path of its own has one lane. So every
+ * array has its final size from the start, and the results' buffers are cut
+ * from an arena whose one block is large enough for the fullest batch.
+ *
+ * Buffers are handed out in the order in which states are opened, from the
+ * beginning of that block: small batches use the same few cache lines again
+ * and again. Results of all stages are kept until the next batch, so that a
+ * lane opened late finds what it can start from.
+ *
+ * Two lanes of a request are in the same state exactly if they were in the
+ * same state at the stage before and take the same unit; a request has one
+ * domain, so they then use the same norms as well.
+ */
+#include "runtime/executor/lanes.h"
+
+#include <string.h>
+
+#include "runtime/base/memory.h"
+
+enum { BUFFER_GAP_BYTES = 2 * SY_ALIGN_BYTES };
+
+/* True if experts a and b take the same units up to the stage. */
+static bool same_prefix(const struct sy_network *network, int stage, int a,
+                        int b)
+{
+    const struct sy_expert *x = &network->expert[a];
+    const struct sy_expert *y = &network->expert[b];
+
+    if (x->domain != y->domain) {
+        return false;
+    }
+    for (int s = 0; s <= stage; s++) {
+        if (sy_network_stage_unit(network, s, &x->path, x->domain) !=
+            sy_network_stage_unit(network, s, &y->path, y->domain)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The most states that one request can have at the stage. */
+static int stage_width(const struct sy_network *network, int stage)
+{
+    int width = 1;
+    int prefixes[SY_MAX_DOMAINS] = {0};
+
+    for (int e = 0; e < network->expert_count; e++) {
+        bool is_new = true;
+        for (int f = 0; is_new && f < e; f++) {
+            is_new = !same_prefix(network, stage, e, f);
+        }
+        int *count = &prefixes[network->expert[e].domain];
+        *count += is_new ? 1 : 0;
+        width = *count > width ? *count : width;
+    }
+    return width < SY_MAX_LANES ? width : SY_MAX_LANES;
+}
+
+/* Which units can stand at the stage. */
+static void set_units(const struct sy_network *network, int stage,
+                      struct sy_lane_stage *out)
+{
+    int layer = stage - 1;
+
+    out->unit_count = 1;
+    if (stage == 0) {
+        out->first_unit = network->stem;
+    } else if (layer < network->spec.layer_count) {
+        out->first_unit = sy_network_block(network, layer, 0);
+        out->unit_count = network->spec.layer[layer].block_count;
+    } else if (layer == network->spec.layer_count) {
+        out->first_unit = network->trunk;
+    } else {
+        out->first_unit = sy_network_head(network, 0);
+        out->unit_count = network->domain_count;
+    }
+}
+
+/* Bytes that a state of the stage can take from the buffers. */
+static size_t state_bytes(const struct sy_lanes *lanes,
+                          const struct sy_lane_stage *stage)
+{
+    size_t most = 0;
+
+    for (int i = 0; i < stage->unit_count; i++) {
+        const struct sy_ready_unit *unit =
+            sy_snapshot_unit(lanes->snapshot, stage->first_unit + i);
+        if (unit->step_count > 0 && unit->output_floats > most) {
+            most = unit->output_floats;
+        }
+    }
+    return most > 0 ? most * sizeof(float) + BUFFER_GAP_BYTES : 0;
+}
+
+static enum sy_status init_stages(struct sy_lanes *lanes, size_t *bytes)
+{
+    for (int s = 0; s < lanes->stage_count; s++) {
+        struct sy_lane_stage *stage = &lanes->stage[s];
+        size_t each, all;
+        set_units(lanes->network, s, stage);
+        stage->capacity = lanes->max_requests * stage_width(lanes->network, s);
+        each = state_bytes(lanes, stage);
+        if (__builtin_mul_overflow(each, (size_t)stage->capacity, &all) ||
+            __builtin_add_overflow(*bytes, all, bytes)) {
+            return SY_NO_MEMORY;
+        }
+        stage->state = sy_arena_zero(&lanes->memory, (size_t)stage->capacity,
+                                     sizeof *stage->state);
+        if (stage->state == NULL) {
+            return SY_NO_MEMORY;
+        }
+    }
+    return SY_OK;
+}
+
+static enum sy_status allocate(struct sy_lanes *lanes)
+{
+    size_t lane_count = (size_t)lanes->max_requests * SY_MAX_LANES;
+    size_t stages = (size_t)lanes->stage_count;
+    size_t bytes = 0;
+
+    lanes->stage = sy_arena_zero(&lanes->memory, stages, sizeof *lanes->stage);
+    lanes->at =
+        sy_arena_zero(&lanes->memory, lane_count * stages, sizeof *lanes->at);
+    lanes->open = sy_arena_zero(&lanes->memory, (size_t)lanes->max_requests,
+                                sizeof *lanes->open);
+    if (lanes->stage == NULL || lanes->at == NULL || lanes->open == NULL) {
+        return SY_NO_MEMORY;
+    }
+    SY_TRY(init_stages(lanes, &bytes));
+    if (sy_arena_alloc(&lanes->buffers, bytes) == NULL) {
+        return SY_NO_MEMORY;
+    }
+    return SY_OK;
+}
+
+enum sy_status sy_lanes_init(struct sy_lanes *lanes,
+                             const struct sy_snapshot *snapshot,
+                             int max_requests, struct sy_error *err)
+{
+    const struct sy_network *network = sy_snapshot_network(snapshot);
+
+    *lanes = (struct sy_lanes){
+        .snapshot = snapshot,
+        .network = network,
+        .max_requests = max_requests,
+        .stage_count = sy_network_stages(network),
+    };
+    sy_arena_init(&lanes->memory, 0);
+    sy_arena_init(&lanes->buffers, 0);
+    if (allocate(lanes) != SY_OK) {
+        sy_lanes_release(lanes);
+        return sy_fail(err, SY_NO_MEMORY,
+                       "executor: no memory for batches of %d requests",
+                       max_requests);
+    }
+    return SY_OK;
+}
+
+void sy_lanes_release(struct sy_lanes *lanes)
+{
+    sy_arena_release(&lanes->memory);
+    sy_arena_release(&lanes->buffers);
+}
+
+void sy_lanes_begin(struct sy_lanes *lanes)
+{
+    sy_arena_reset(&lanes->buffers);
+    for (int s = 0; s < lanes->stage_count; s++) {
+        lanes->stage[s].count = 0;
+        lanes->stage[s].done = 0;
+    }
+    memset(lanes->open, 0, (size_t)lanes->max_requests * sizeof *lanes->open);
+}
+
+static int *lane_at(const struct sy_lanes *lanes, int request, int lane)
+{
+    return lanes->at + (request * SY_MAX_LANES + lane) * lanes->stage_count;
+}
+
+/* The state that another lane of the request has there already, or -1. */
+static int find_shared(const struct sy_lanes *lanes, int request, int stage,
+                       int parent, int unit)
+{
+    for (int lane = 0; lane < lanes->open[request]; lane++) {
+        int index = lane_at(lanes, request, lane)[stage];
+        const struct sy_lane_state *state = &lanes->stage[stage].state[index];
+        if (state->parent == parent && state->unit == unit) {
+            return index;
+        }
+    }
+    return -1;
+}
+
+static int add_state(struct sy_lanes *lanes, int stage,
+                     const struct sy_lane_state *from)
+{
+    struct sy_lane_stage *at = &lanes->stage[stage];
+    const struct sy_ready_unit *unit =
+        sy_snapshot_unit(lanes->snapshot, from->unit);
+
+    SY_ASSERT(at->count < at->capacity);
+    SY_ASSERT(from->unit >= at->first_unit &&
+              from->unit < at->first_unit + at->unit_count);
+    struct sy_lane_state *state = &at->state[at->count];
+    *state = *from;
+    if (from->parent >= 0) {
+        state->input = lanes->stage[stage - 1].state[from->parent].output;
+    }
+    state->output = state->input;
+    if (unit->step_count > 0) {
+        state->buffer = sy_arena_alloc(&lanes->buffers,
+                                       unit->output_floats * sizeof(float));
+        SY_ASSERT(state->buffer != NULL);
+        state->output = state->buffer;
+    }
+    return at->count++;
+}
+
+int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
+                  int domain, const struct sy_path *path)
+{
+    int lane = lanes->open[request];
+    int *at = lane_at(lanes, request, lane);
+    int parent = -1;
+
+    SY_ASSERT(lane < SY_MAX_LANES);
+    for (int stage = 0; stage < lanes->stage_count; stage++) {
+        int unit = sy_network_stage_unit(lanes->network, stage, path, domain);
+        int index = find_shared(lanes, request, stage, parent, unit);
+        if (index < 0) {
+            index = add_state(
+                lanes, stage,
+                &(struct sy_lane_state){
+                    .request = request,
+                    .unit = unit,
+                    .slot = sy_network_slot(lanes->network, unit, domain),
+                    .parent = parent,
+                    .input = image,
+                });
+        }
+        at[stage] = index;
+        parent = index;
+    }
+    lanes->open[request]++;
+    return lane;
+}
+
+const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,
+                                           int request, int lane, int stage)
+{
+    SY_ASSERT(lane < lanes->open[request]);
+    return &lanes->stage[stage].state[lane_at(lanes, request, lane)[stage]];
+}

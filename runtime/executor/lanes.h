@@ -1,0 +1,74 @@
+/*
+ * lanes.h - the lanes of one batch and what they have computed; private to
+ * the executor.
+ *
+ * A lane is one request on one path. At each stage (stem, layers, trunk,
+ * head) it stands in a state: the result of one unit on one image. Lanes of
+ * one request share a state as long as they have taken the same units.
+ *
+ * Thread: one at a time.
+ */
+#ifndef SY_EXECUTOR_LANES_H
+#define SY_EXECUTOR_LANES_H
+
+#include "runtime/base/arena.h"
+#include "runtime/executor/executor.h"
+#include "runtime/executor/ready.h"
+
+struct sy_lane_state {
+    int request;
+    int unit;
+    int slot;
+    int parent; /* state of the stage before; -1 at the stem */
+    const float *input;
+    float *buffer;       /* NULL: the unit passes its input on */
+    const float *output; /* buffer, or the input that was passed on */
+    int64_t ns;          /* spent on it, where profiling is on */
+};
+
+struct sy_lane_stage {
+    int first_unit; /* units that can stand here follow each other */
+    int unit_count;
+    int capacity;
+    int count; /* states opened */
+    int done;  /* states computed; those after it wait */
+    struct sy_lane_state *state;
+};
+
+struct sy_lanes {
+    const struct sy_snapshot *snapshot;
+    const struct sy_network *network;
+    int max_requests;
+    int stage_count;
+    struct sy_lane_stage *stage;
+    int *at;   /* [(request * SY_MAX_LANES + lane) * stage_count + stage] */
+    int *open; /* lanes of each request */
+    struct sy_arena memory;  /* the arrays above and all states */
+    struct sy_arena buffers; /* outputs of the states; reset by each batch */
+};
+
+/* Takes all memory that batches of up to max_requests can need. */
+enum sy_status sy_lanes_init(struct sy_lanes *lanes,
+                             const struct sy_snapshot *snapshot,
+                             int max_requests,
+                             struct sy_error *err) SY_MUST_USE;
+void sy_lanes_release(struct sy_lanes *lanes);
+
+/* Forgets the batch before. */
+void sy_lanes_begin(struct sy_lanes *lanes);
+
+/*
+ * Opens the next lane of the request, whose image is borrowed until the next
+ * batch, and returns the lane's number. It shares the states of the request's
+ * other lanes as far as the paths agree, computed or not; from there on it
+ * has states of its own, which wait. So a lane may be opened after others
+ * have run, and starts where it parts from them.
+ */
+int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
+                  int domain, const struct sy_path *path);
+
+/* The state in which the lane stands at the stage. */
+const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,
+                                           int request, int lane, int stage);
+
+#endif

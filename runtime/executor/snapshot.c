@@ -1,0 +1,264 @@
+/*
+ * snapshot.c - one immutable, reference-counted state of a served network.
+ *
+ * DESIGN. Everything that can be decided before a request comes is decided
+ * here: plans are fused, each step gets the backend's kernel or, where the
+ * backend has none for its operator, the reference's together with the
+ * reference's packing and scratch; weights are packed once per block, however
+ * many domains use it; each norm becomes a scale and a bias per (block, slot);
+ * values inside a block get their place in the worker's memory.
+ *
+ * All of it lies in one arena that lives as long as the snapshot. The raw
+ * weights stay in the network object, which export and inspection read, and
+ * in which dense biases are used as they are.
+ *
+ * A folded norm is computed in double and rounded once:
+ *     s = scale / sqrt(var + eps),  b = bias - mean * s.
+ */
+#include "runtime/executor/snapshot.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/memory.h"
+#include "runtime/executor/ready.h"
+
+struct sy_snapshot {
+    atomic_int references;
+    struct sy_network *network;
+    const struct sy_backend *backend;
+    const char *label;
+    struct sy_ready_unit *unit; /* by unit index */
+    struct sy_arena arena;
+};
+
+static enum sy_status no_memory(struct sy_error *err, const char *what)
+{
+    return sy_fail(err, SY_NO_MEMORY, "snapshot: no memory for %s", what);
+}
+
+/* Who computes the operator: the backend if it can, else the reference. */
+static const struct sy_backend *provider(const struct sy_backend *backend,
+                                         enum sy_op_kind op)
+{
+    return backend->infer[op] != NULL ? backend : &sy_backend_reference;
+}
+
+/* Packs the step's weight, or leaves it as it is if its kernels want that. */
+static enum sy_status pack_weight(struct sy_snapshot *s,
+                                  const struct sy_backend *backend,
+                                  const float *weight,
+                                  struct sy_ready_step *step,
+                                  struct sy_error *err)
+{
+    if (backend->pack == NULL || backend->packed_floats == NULL) {
+        step->packed = weight;
+        return SY_OK;
+    }
+    size_t floats = backend->packed_floats(&step->node, step->in, step->out);
+    float *packed = sy_arena_zero(&s->arena, floats, sizeof(float));
+    if (packed == NULL) {
+        return no_memory(err, "packed weights");
+    }
+    backend->pack(&step->node, step->in, step->out, weight, packed);
+    step->packed = packed;
+    return SY_OK;
+}
+
+static enum sy_status make_step(struct sy_snapshot *s,
+                                const struct sy_unit *unit,
+                                const struct sy_step *fused,
+                                struct sy_ready_unit *ready,
+                                struct sy_ready_step *step,
+                                struct sy_error *err)
+{
+    const struct sy_node *node = &fused->node;
+    const struct sy_backend *backend = provider(s->backend, node->op);
+
+    *step = (struct sy_ready_step){
+        .node = *node,
+        .in = unit->plan.value[node->in[0]],
+        .out = unit->plan.value[node->out],
+        .residual = fused->residual,
+        .infer = backend->infer[node->op],
+    };
+    if (node->bias >= 0) {
+        step->bias = s->network->values + unit->weight[node->bias];
+    }
+    if (backend->infer_scratch != NULL) {
+        size_t floats = backend->infer_scratch(node, step->in, step->out);
+        if (floats > ready->scratch_floats) {
+            ready->scratch_floats = floats;
+        }
+    }
+    if (node->weight < 0) {
+        return SY_OK;
+    }
+    return pack_weight(
+        s, backend, s->network->values + unit->weight[node->weight], step, err);
+}
+
+static enum sy_status fold_norm(struct sy_snapshot *s, size_t offset,
+                                int channels, struct sy_folded_norm *folded,
+                                struct sy_error *err)
+{
+    size_t count = (size_t)channels;
+    const float *scale = s->network->values + offset;
+    const float *bias = scale + count;
+    const float *mean = bias + count;
+    const float *var = mean + count;
+    float *new_scale = sy_arena_zero(&s->arena, count, sizeof(float));
+    float *new_bias = sy_arena_zero(&s->arena, count, sizeof(float));
+
+    if (new_scale == NULL || new_bias == NULL) {
+        return no_memory(err, "folded norms");
+    }
+    for (size_t c = 0; c < count; c++) {
+        double factor =
+            (double)scale[c] / sqrt((double)var[c] + (double)SY_NORM_EPSILON);
+        new_scale[c] = (float)factor;
+        new_bias[c] = (float)((double)bias[c] - (double)mean[c] * factor);
+    }
+    *folded = (struct sy_folded_norm){new_scale, new_bias};
+    return SY_OK;
+}
+
+/* Folds the norms of every slot in which the unit has them. */
+static enum sy_status fold_norms(struct sy_snapshot *s,
+                                 const struct sy_unit *unit,
+                                 struct sy_ready_unit *ready,
+                                 struct sy_error *err)
+{
+    int slots = sy_network_slots(s->network);
+    int norms = unit->plan.norm_count;
+    struct sy_folded_norm *folded =
+        sy_arena_zero(&s->arena, (size_t)slots * (size_t)norms, sizeof *folded);
+
+    if (folded == NULL) {
+        return no_memory(err, "folded norms");
+    }
+    for (int i = 0; i < slots * norms; i++) {
+        if (unit->norm[i] != SY_ABSENT) {
+            SY_TRY(fold_norm(s, unit->norm[i],
+                             unit->plan.norm[i % norms].channels, &folded[i],
+                             err));
+        }
+    }
+    ready->norm_count = norms;
+    ready->norm = folded;
+    return SY_OK;
+}
+
+static enum sy_status make_unit(struct sy_snapshot *s,
+                                const struct sy_unit *unit,
+                                struct sy_ready_unit *ready,
+                                struct sy_error *err)
+{
+    struct sy_infer_plan fused;
+    sy_plan_fuse(&unit->plan, &fused);
+
+    struct sy_ready_step *step =
+        sy_arena_zero(&s->arena, (size_t)fused.step_count, sizeof *step);
+    size_t *at =
+        sy_arena_zero(&s->arena, (size_t)unit->plan.value_count, sizeof *at);
+    if (step == NULL || at == NULL) {
+        return no_memory(err, "steps");
+    }
+    *ready = (struct sy_ready_unit){
+        .step_count = fused.step_count,
+        .step = step,
+        .output = fused.output,
+        .output_floats = sy_shape_floats(unit->plan.value[fused.output]),
+        .at = at,
+        .value_floats = sy_place_values(&unit->plan, &fused, at),
+        .madds = unit->cost.madds,
+    };
+    for (int i = 0; i < fused.step_count; i++) {
+        SY_TRY(make_step(s, unit, &fused.step[i], ready, &step[i], err));
+    }
+    return fold_norms(s, unit, ready, err);
+}
+
+static void snapshot_free(struct sy_snapshot *s)
+{
+    sy_arena_release(&s->arena);
+    sy_network_free(s->network);
+    sy_free(s);
+}
+
+enum sy_status sy_snapshot_new(struct sy_snapshot **snapshot,
+                               struct sy_network *network, const char *label,
+                               const struct sy_backend *backend,
+                               struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct sy_snapshot *s = sy_alloc_zero(1, sizeof *s);
+
+    if (s == NULL) {
+        sy_network_free(network);
+        return no_memory(err, "the snapshot");
+    }
+    atomic_init(&s->references, 1);
+    s->network = network;
+    s->backend = backend != NULL ? backend : sy_backend_best();
+    sy_arena_init(&s->arena, 0);
+    s->label = sy_arena_strdup(&s->arena, label);
+    s->unit =
+        sy_arena_zero(&s->arena, (size_t)network->unit_count, sizeof *s->unit);
+    if (s->label == NULL || s->unit == NULL) {
+        status = no_memory(err, "the units");
+    }
+    for (int i = 0; status == SY_OK && i < network->unit_count; i++) {
+        status = make_unit(s, &network->unit[i], &s->unit[i], err);
+    }
+    if (status != SY_OK) {
+        snapshot_free(s);
+        return status;
+    }
+    *snapshot = s;
+    return SY_OK;
+}
+
+struct sy_snapshot *sy_snapshot_ref(struct sy_snapshot *snapshot)
+{
+    int before = atomic_fetch_add_explicit(&snapshot->references, 1,
+                                           memory_order_relaxed);
+    SY_ASSERT(before > 0);
+    return snapshot;
+}
+
+void sy_snapshot_unref(struct sy_snapshot *snapshot)
+{
+    if (snapshot == NULL) {
+        return;
+    }
+    int before = atomic_fetch_sub_explicit(&snapshot->references, 1,
+                                           memory_order_acq_rel);
+    SY_ASSERT(before > 0);
+    if (before == 1) {
+        snapshot_free(snapshot);
+    }
+}
+
+const struct sy_network *sy_snapshot_network(const struct sy_snapshot *s)
+{
+    return s->network;
+}
+
+const char *sy_snapshot_label(const struct sy_snapshot *s)
+{
+    return s->label;
+}
+
+const struct sy_backend *sy_snapshot_backend(const struct sy_snapshot *s)
+{
+    return s->backend;
+}
+
+const struct sy_ready_unit *sy_snapshot_unit(const struct sy_snapshot *snapshot,
+                                             int unit)
+{
+    SY_ASSERT(unit >= 0 && unit < snapshot->network->unit_count);
+    return &snapshot->unit[unit];
+}

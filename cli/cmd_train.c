@@ -1,0 +1,139 @@
+/*
+ * cmd_train.c - `switchyard train`: stage two.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "search/train/trainer.h"
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_stop(int signal_number)
+{
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+/* The first SIGINT or SIGTERM writes a checkpoint, the second ends us. */
+static void catch_signals(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = ask_stop;
+    action.sa_flags = (int)SA_RESETHAND;
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+static int print_json(const struct nas_train_report *report)
+{
+    json_t *domains = json_array();
+    for (int d = 0; d < report->domain_count; d++) {
+        json_t *row = json_pack("{s:s, s:f}", "name", report->name[d], "loss",
+                                report->loss[d]);
+        if (report->valid[d].n > 0) {
+            (void)json_object_set_new(row, "valid_top1",
+                                      json_real(report->valid[d].top1));
+        }
+        (void)json_array_append_new(domains, row);
+    }
+    json_t *root = json_pack(
+        "{s:s, s:s, s:i, s:I, s:f, s:f, s:o}", "model", report->artefact.name,
+        "path", report->artefact.path, "version", report->artefact.version,
+        "steps", (json_int_t)report->steps, "seconds", report->seconds,
+        "images_per_s", report->images_per_s, "domains", domains);
+    int failed = json_dumpf(root, stdout, JSON_INDENT(2));
+    json_decref(root);
+    printf("\n");
+    return failed == 0 ? CLI_OK : CLI_FAILED;
+}
+
+static void print_text(const struct nas_train_report *report)
+{
+    printf("%-16s %10s %12s\n", "domain", "loss", "valid top-1");
+    for (int d = 0; d < report->domain_count; d++) {
+        printf("%-16s %10.4f ", report->name[d], report->loss[d]);
+        if (report->valid[d].n > 0) {
+            printf("%12.4f\n", report->valid[d].top1);
+        } else {
+            printf("%12s\n", "-");
+        }
+    }
+    printf("%lld steps in %.0f s, %.0f images/s\nwritten to %s\n",
+           (long long)report->steps, report->seconds, report->images_per_s,
+           report->artefact.path);
+}
+
+static int run(const struct cli_args *args)
+{
+    static struct nas_config config;
+    static struct nas_train_report report;
+    struct sy_error err = {0};
+    int set_count = 0;
+    const char *const *set = cli_list(args, "set", &set_count);
+    char seed[64];
+    const char *all[CLI_MAX_LIST + 1];
+    memcpy(all, set, (size_t)set_count * sizeof *set);
+    if (cli_int(args, "seed", -1) >= 0) {
+        (void)snprintf(seed, sizeof seed, "seed=%lld",
+                       (long long)cli_int(args, "seed", 1));
+        all[set_count++] = seed;
+    }
+    if (nas_config_load(&config, cli_arg(args, 0), all, set_count, &err) !=
+        SY_OK) {
+        return cli_error(&err);
+    }
+    struct nas_train_job job = {
+        .config = &config,
+        .data = cli_text(args, "data", NULL),
+        .model = cli_text(args, "out", NULL),
+        .paths_file = cli_text(args, "paths", NULL),
+        .resume = cli_flag(args, "resume"),
+        .quiet = cli_flag(args, "quiet"),
+        .threads = (int)cli_int(args, "threads", 0),
+        .stop = &stop_asked,
+    };
+    catch_signals();
+    enum sy_status status = nas_train(&job, &report, &err);
+    nas_config_release(&config);
+    if (status != SY_OK) {
+        return cli_error(&err);
+    }
+    if (cli_flag(args, "json")) {
+        return print_json(&report);
+    }
+    print_text(&report);
+    return CLI_OK;
+}
+
+static const struct cli_option options[] = {
+    {"data", CLI_TEXT, "DIR", "the data folder, one folder per domain", 0, 0,
+     true},
+    {"out", CLI_TEXT, "MODEL", "REPOSITORY/NAME; its next version is written",
+     0, 0, true},
+    {"paths", CLI_TEXT, "FILE", "paths.json of a search", 0, 0, false},
+    {"resume", CLI_FLAG, NULL, "go on from the last checkpoint", 0, 0, false},
+    CLI_SET,
+    {"seed", CLI_INT, "N", "same as --set seed=N", 0, INT64_MAX, false},
+    CLI_THREADS,
+    {"quiet", CLI_FLAG, NULL, "no progress on stderr", 0, 0, false},
+    CLI_JSON,
+    CLI_END,
+};
+
+const struct cli_command cmd_train = {
+    .name = "train",
+    .usage = "train CONFIG --data DIR --out MODEL [--paths FILE] [--resume]",
+    .summary = "Trains one network whose domains travel given paths",
+    .about =
+        "Checkpoints go to MODEL/.train on a schedule and at SIGINT; --resume\n"
+        "continues to the same bits as an uninterrupted run.",
+    .example = "switchyard train configs/first.json --data ../shared/data \\\n"
+               "      --out runs/models/first",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

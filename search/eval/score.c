@@ -1,0 +1,161 @@
+/*
+ * score.c - runs a split through the executor and sums up.
+ */
+#include "search/eval/score.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
+#include "runtime/network/route.h"
+
+double nas_ece(const float *confidence, const bool *right, int count)
+{
+    double sum[NAS_ECE_BINS] = {0};
+    int hits[NAS_ECE_BINS] = {0};
+    int filled[NAS_ECE_BINS] = {0};
+    double ece = 0;
+    for (int i = 0; i < count; i++) {
+        int bin = (int)ceil((double)confidence[i] * NAS_ECE_BINS) - 1;
+        bin = bin < 0 ? 0 : bin;
+        bin = bin >= NAS_ECE_BINS ? NAS_ECE_BINS - 1 : bin;
+        sum[bin] += (double)confidence[i];
+        hits[bin] += right[i];
+        filled[bin]++;
+    }
+    for (int b = 0; b < NAS_ECE_BINS; b++) {
+        if (filled[b] > 0) {
+            ece += fabs(sum[b] - hits[b]) / count;
+        }
+    }
+    return count > 0 ? ece : 0.0;
+}
+
+/* Buffers for one pass over a split. */
+struct pass {
+    uint8_t *pixels;
+    float *images;
+    int *labels;
+    float *outputs;
+    float *probabilities;
+    float *confidence; /* per image of the split */
+    float *confidence_raw;
+    bool *right;
+    struct sy_request *request;
+};
+
+static bool make_pass(struct pass *pass, struct sy_arena *arena, size_t image,
+                      size_t classes, size_t split)
+{
+    size_t batch = NAS_SCORE_BATCH;
+    pass->pixels = sy_arena_zero(arena, batch, image);
+    pass->images = sy_arena_zero(arena, batch * image, sizeof(float));
+    pass->labels = sy_arena_zero(arena, batch, sizeof(int));
+    pass->outputs = sy_arena_zero(arena, batch * classes, sizeof(float));
+    pass->probabilities = sy_arena_zero(arena, batch * classes, sizeof(float));
+    pass->confidence = sy_arena_zero(arena, split, sizeof(float));
+    pass->confidence_raw = sy_arena_zero(arena, split, sizeof(float));
+    pass->right = sy_arena_zero(arena, split, sizeof(bool));
+    pass->request = sy_arena_zero(arena, batch, sizeof *pass->request);
+    return pass->pixels && pass->images && pass->labels && pass->outputs &&
+           pass->probabilities && pass->confidence && pass->confidence_raw &&
+           pass->right && pass->request;
+}
+
+/* The largest softmax of raw outputs at temperature 1. */
+static float raw_confidence(const float *outputs, int classes)
+{
+    double top = outputs[0];
+    double sum = 0;
+    for (int k = 1; k < classes; k++) {
+        top = outputs[k] > top ? outputs[k] : top;
+    }
+    for (int k = 0; k < classes; k++) {
+        sum += exp((double)outputs[k] - top);
+    }
+    return (float)(1.0 / sum);
+}
+
+/* Adds one image's answer to the score. */
+static void take_answer(struct nas_score *score, struct pass *pass, int i,
+                        int at, int classes)
+{
+    const float *p = pass->probabilities + (size_t)i * (size_t)classes;
+    int label = pass->labels[i];
+    int best = 0;
+    for (int k = 1; k < classes; k++) {
+        best = p[k] > p[best] ? k : best;
+    }
+    double probability = (double)p[label];
+    score->nll -= log(probability > 1e-12 ? probability : 1e-12);
+    score->top1 += best == label;
+    pass->right[at] = best == label;
+    pass->confidence[at] = p[best];
+    pass->confidence_raw[at] =
+        raw_confidence(pass->outputs + (size_t)i * (size_t)classes, classes);
+    score->madds_mean += (double)pass->request[i].madds;
+}
+
+/* Fills in the requests of one batch. */
+static void make_requests(struct pass *pass, const struct sy_network *network,
+                          int domain, int count)
+{
+    size_t image = sy_shape_floats(network->spec.input);
+    size_t classes = (size_t)network->domain[domain].classes;
+    dom_normalise(pass->pixels, (size_t)count * image, pass->images);
+    for (int i = 0; i < count; i++) {
+        struct sy_request *r = &pass->request[i];
+        memset(r, 0, sizeof *r);
+        r->image = pass->images + (size_t)i * image;
+        r->domain = domain;
+        r->lane_count =
+            sy_network_route_experts(network, domain, r->expert, SY_MAX_LANES);
+        r->result[0].outputs = pass->outputs + (size_t)i * classes;
+        r->result[0].probabilities = pass->probabilities + (size_t)i * classes;
+    }
+}
+
+enum sy_status nas_score_domain(struct nas_score *score,
+                                struct sy_executor *executor,
+                                const struct sy_network *network, int domain,
+                                struct dom_loader *loader, struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    int n = dom_loader_images(loader);
+    int classes = network->domain[domain].classes;
+    int64_t busy_ns = 0;
+    struct pass pass;
+    struct sy_arena arena;
+    *score = (struct nas_score){.n = n};
+    sy_arena_init(&arena, 1 << 20);
+    if (!make_pass(&pass, &arena, sy_shape_floats(network->spec.input),
+                   (size_t)classes, (size_t)n)) {
+        status = sy_fail(err, SY_NO_MEMORY, "evaluation: no memory");
+        goto out;
+    }
+    for (int first = 0; first < n; first += NAS_SCORE_BATCH) {
+        int count = n - first < NAS_SCORE_BATCH ? n - first : NAS_SCORE_BATCH;
+        struct sy_executor_stats stats;
+        SY_TRY_OUT(dom_loader_read(loader, first, count, pass.pixels,
+                                   pass.labels, err));
+        make_requests(&pass, network, domain, count);
+        int64_t begin_ns = sy_now_ns();
+        sy_executor_run(executor, pass.request, count, &stats);
+        busy_ns += sy_now_ns() - begin_ns;
+        for (int i = 0; i < count; i++) {
+            take_answer(score, &pass, i, first + i, classes);
+        }
+    }
+    if (n > 0) {
+        score->top1 /= n;
+        score->nll /= n;
+        score->madds_mean /= n;
+        score->us_mean = (double)busy_ns / 1e3 / n;
+    }
+    score->ece = nas_ece(pass.confidence, pass.right, n);
+    score->ece_uncalibrated = nas_ece(pass.confidence_raw, pass.right, n);
+out:
+    sy_arena_release(&arena);
+    return status;
+}

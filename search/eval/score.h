@@ -1,0 +1,47 @@
+/*
+ * score.h - how good an expert's answers are on a split of a domain.
+ *
+ *   top1   share of images whose most probable class is the label
+ *   nll    mean of -ln p(label), natural logarithm, p floored at 1e-12
+ *   ece    expected calibration error: 15 equal-width bins (lo, hi] over the
+ *          highest probability (Guo et al. 2017)
+ *
+ * The images run through the executor that also serves, in batches of 32.
+ *
+ * Thread: one at a time.
+ */
+#ifndef NAS_EVAL_SCORE_H
+#define NAS_EVAL_SCORE_H
+
+#include "domains/batch/batch.h"
+#include "runtime/executor/executor.h"
+
+enum { NAS_SCORE_BATCH = 32, NAS_ECE_BINS = 15 };
+
+struct nas_score {
+    int n;
+    double top1;
+    double nll;
+    double ece;
+    double ece_uncalibrated; /* with temperature 1 */
+    double madds_mean;       /* multiply-adds an image, as executed */
+    double us_mean; /* microseconds an image in batches of NAS_SCORE_BATCH */
+};
+
+/*
+ * Scores the domain's route on everything `loader` holds. The executor must
+ * take NAS_SCORE_BATCH requests.
+ */
+enum sy_status nas_score_domain(struct nas_score *score,
+                                struct sy_executor *executor,
+                                const struct sy_network *network, int domain,
+                                struct dom_loader *loader,
+                                struct sy_error *err) SY_MUST_USE;
+
+/*
+ * The ECE of `count` confidences (highest probability) and whether each was
+ * right. Thread: any.
+ */
+double nas_ece(const float *confidence, const bool *right, int count);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * checkpoint.c - writes and reads training state as a safetensors file.
+ */
+#include "search/train/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/artefact/safetensors.h"
+
+void nas_checkpoint_add(struct nas_checkpoint *checkpoint, const char *name,
+                        float *data, size_t count)
+{
+    SY_ASSERT(checkpoint->array_count < NAS_CHECKPOINT_ARRAYS);
+    int at = checkpoint->array_count++;
+    checkpoint->array[at].name = name;
+    checkpoint->array[at].data = data;
+    checkpoint->array[at].count = count;
+}
+
+enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,
+                                   const char *path, struct sy_error *err)
+{
+    struct sy_st_entry entry[NAS_CHECKPOINT_ARRAYS] = {0};
+    char step[32];
+    (void)snprintf(step, sizeof step, "%" PRId64, checkpoint->step);
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s}", "kind", "switchyard-training", "step",
+                  step, "identity", checkpoint->identity);
+    if (metadata == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "%s: no memory", path);
+    }
+    for (int i = 0; i < checkpoint->array_count; i++) {
+        entry[i].name = checkpoint->array[i].name;
+        entry[i].dims = 1;
+        entry[i].dim[0] = (int64_t)checkpoint->array[i].count;
+        entry[i].count = checkpoint->array[i].count;
+        entry[i].data = checkpoint->array[i].data;
+    }
+    enum sy_status status =
+        sy_st_save(path, entry, checkpoint->array_count, metadata, err);
+    json_decref(metadata);
+    return status;
+}
+
+/* Everything in the file fits this run. */
+static enum sy_status check_file(const struct nas_checkpoint *checkpoint,
+                                 const struct sy_st_file *file,
+                                 const char *path, struct sy_error *err)
+{
+    const char *identity = sy_st_metadata(file, "identity");
+    if (identity == NULL || sy_st_metadata(file, "step") == NULL) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: not a training checkpoint: it has no \"step\" "
+                       "or \"identity\"",
+                       path);
+    }
+    if (strcmp(identity, checkpoint->identity) != 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: belongs to another run (configuration, data or "
+                       "paths have changed since); start without --resume, "
+                       "or undo the change",
+                       path);
+    }
+    for (int i = 0; i < checkpoint->array_count; i++) {
+        const struct sy_st_entry *entry =
+            sy_st_find(file, checkpoint->array[i].name);
+        if (entry == NULL || entry->count != checkpoint->array[i].count) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "%s: \"%s\" should hold %zu numbers, found %zu",
+                           path, checkpoint->array[i].name,
+                           checkpoint->array[i].count,
+                           entry != NULL ? entry->count : (size_t)0);
+        }
+    }
+    return SY_OK;
+}
+
+enum sy_status nas_checkpoint_load(struct nas_checkpoint *checkpoint,
+                                   const char *path, struct sy_error *err)
+{
+    struct sy_st_file *file = NULL;
+    enum sy_status status = SY_OK;
+    char *end = NULL;
+    SY_TRY(sy_st_open(&file, path, err));
+    SY_TRY_OUT(check_file(checkpoint, file, path, err));
+    checkpoint->step = strtoll(sy_st_metadata(file, "step"), &end, 10);
+    for (int i = 0; i < checkpoint->array_count; i++) {
+        const struct sy_st_entry *entry =
+            sy_st_find(file, checkpoint->array[i].name);
+        memcpy(checkpoint->array[i].data, entry->data,
+               entry->count * sizeof(float));
+    }
+out:
+    sy_st_close(file);
+    return status;
+}

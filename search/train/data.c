@@ -1,0 +1,75 @@
+/*
+ * data.c - opens domains and makes their training and validation loaders.
+ */
+#include "search/train/data.h"
+
+#include <string.h>
+
+/* One domain: open, hash, loaders. */
+static enum sy_status open_one(struct nas_data *data,
+                               const struct nas_config *config, int d,
+                               const char *dir, struct sy_pool *pool,
+                               struct sy_error *err)
+{
+    const struct nas_train_config *train = &config->train;
+    struct dom_options options = {.holdout = train->holdout};
+    struct dom_loader_options loader = {
+        .split = DOM_TRAIN,
+        .height = config->network.input.h,
+        .width = config->network.input.w,
+        .balanced = train->balance_classes,
+        .with_all = train->use_holdout,
+        .augment = {.shift = train->shift,
+                    .flip = config->flip[d],
+                    .cutout = train->cutout},
+        .seed = config->seed,
+        .index = (uint32_t)d,
+    };
+    SY_TRY(dom_open(&data->domain[d], dir, config->domain[d], &options, err));
+    data->count = d + 1;
+    SY_TRY(dom_hash(data->domain[d], data->hash[d], err));
+    SY_TRY(
+        dom_loader_new(&data->train[d], data->domain[d], &loader, pool, err));
+    if (dom_count(data->domain[d], DOM_VALID) > 0) {
+        loader.split = DOM_VALID;
+        loader.with_all = false;
+        loader.augment = (struct dom_augment){0};
+        SY_TRY(dom_loader_new(&data->valid[d], data->domain[d], &loader, pool,
+                              err));
+    }
+    return SY_OK;
+}
+
+enum sy_status nas_data_open(struct nas_data *data,
+                             const struct nas_config *config, const char *dir,
+                             struct sy_pool *pool, struct sy_error *err)
+{
+    memset(data, 0, sizeof *data);
+    for (int d = 0; d < config->domain_count; d++) {
+        enum sy_status status = open_one(data, config, d, dir, pool, err);
+        if (status != SY_OK) {
+            nas_data_close(data);
+            return status;
+        }
+    }
+    return SY_OK;
+}
+
+void nas_data_close(struct nas_data *data)
+{
+    for (int d = 0; d < SY_MAX_DOMAINS; d++) {
+        dom_loader_free(data->train[d]);
+        dom_loader_free(data->valid[d]);
+        dom_close(data->domain[d]);
+    }
+    memset(data, 0, sizeof *data);
+}
+
+int64_t nas_data_images(const struct nas_data *data)
+{
+    int64_t images = 0;
+    for (int d = 0; d < data->count; d++) {
+        images += dom_loader_images(data->train[d]);
+    }
+    return images;
+}

@@ -1,0 +1,460 @@
+/*
+ * trainer.c - the training loop.
+ *
+ * DESIGN. Everything a step does is a function of (config, step, state): the
+ * loaders draw by step, the tape reduces in fixed trees, the optimiser works
+ * element by element. `struct training` is that state plus the memory for a
+ * step; what must survive is listed once, in describe_state.
+ */
+#include "search/train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/memory.h"
+#include "runtime/tape/tape.h"
+#include "search/train/build.h"
+#include "search/train/checkpoint.h"
+#include "search/train/progress.h"
+
+struct training {
+    const struct nas_train_job *job;
+    const struct nas_config *config;
+    struct sy_pool *pool;
+    struct nas_data data;
+    struct sy_network *network;
+    struct sy_tape *tape;
+    struct nas_optimiser optimiser;
+    float *average; /* of the values, or NULL */
+    float *grads;
+    uint8_t *used;
+
+    int images[SY_MAX_DOMAINS]; /* per step */
+    int segment_count;          /* one per expert */
+    struct sy_segment *segment;
+    float *pixels;
+    int *labels[SY_MAX_DOMAINS];
+    float weight_state[SY_MAX_DOMAINS * NAS_WEIGHT_STATE_FLOATS];
+    double weight[SY_MAX_DOMAINS];
+    float weight_saved[SY_MAX_DOMAINS];
+
+    int64_t step, steps;
+    struct nas_progress progress;
+    char checkpoint_path[SY_PATH_BYTES];
+    char identity[SY_HASH_TEXT_BYTES];
+};
+
+/* What a checkpoint holds, in one place for saving and loading. */
+static struct nas_checkpoint describe_state(struct training *t)
+{
+    struct nas_checkpoint state = {.step = t->step};
+    size_t count = t->network->value_count;
+    memcpy(state.identity, t->identity, sizeof state.identity);
+    nas_checkpoint_add(&state, "values", t->network->values, count);
+    if (t->average != NULL) {
+        nas_checkpoint_add(&state, "average", t->average, count);
+    }
+    nas_checkpoint_add(&state, "optimiser.0", t->optimiser.slot[0], count);
+    if (nas_optimiser_slots(&t->optimiser) > 1) {
+        nas_checkpoint_add(&state, "optimiser.1", t->optimiser.slot[1], count);
+    }
+    nas_checkpoint_add(&state, "weighting.state", t->weight_state,
+                       SY_MAX_DOMAINS * NAS_WEIGHT_STATE_FLOATS);
+    nas_checkpoint_add(&state, "weighting.weights", t->weight_saved,
+                       SY_MAX_DOMAINS);
+    return state;
+}
+
+static enum sy_status save_checkpoint(struct training *t, struct sy_error *err)
+{
+    for (int d = 0; d < t->data.count; d++) {
+        t->weight_saved[d] = (float)t->weight[d];
+    }
+    struct nas_checkpoint state = describe_state(t);
+    return nas_checkpoint_save(&state, t->checkpoint_path, err);
+}
+
+static enum sy_status load_checkpoint(struct training *t, struct sy_error *err)
+{
+    struct nas_checkpoint state = describe_state(t);
+    SY_TRY(nas_checkpoint_load(&state, t->checkpoint_path, err));
+    if (state.step < 0 || state.step > t->steps) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: step %lld is not one of the %lld of this run",
+                       t->checkpoint_path, (long long)state.step,
+                       (long long)t->steps);
+    }
+    t->step = state.step;
+    for (int d = 0; d < t->data.count; d++) {
+        t->weight[d] = (double)t->weight_saved[d];
+    }
+    return SY_OK;
+}
+
+/* Configuration, data and paths, as one hash: what makes it the same run. */
+static void identify(struct training *t)
+{
+    struct sy_hash hash;
+    char text[SY_PATH_TEXT_BYTES];
+    sy_hash_init(&hash);
+    sy_hash_add(&hash, t->config->hash, strlen(t->config->hash));
+    for (int d = 0; d < t->data.count; d++) {
+        sy_hash_add(&hash, t->data.hash[d], strlen(t->data.hash[d]));
+    }
+    for (int e = 0; e < t->network->expert_count; e++) {
+        sy_path_text(&t->network->expert[e].path, text);
+        sy_hash_add(&hash, text, strlen(text) + 1);
+    }
+    sy_hash_end(&hash, t->identity);
+}
+
+/* Deals the step's images to the domains. */
+static void deal_images(struct training *t)
+{
+    int64_t all = nas_data_images(&t->data);
+    int64_t total = (int64_t)t->config->train.batch * t->data.count;
+    for (int d = 0; d < t->data.count; d++) {
+        int64_t mine = dom_loader_images(t->data.train[d]);
+        int64_t share = t->config->train.balance_domains
+                            ? t->config->train.batch
+                            : (mine * total + all / 2) / all;
+        t->images[d] = (int)(share > 2 ? share : 2);
+    }
+}
+
+/* Steps for the configured number of passes, at least one. */
+static int64_t count_steps(const struct training *t)
+{
+    int64_t per_step = 0;
+    for (int d = 0; d < t->data.count; d++) {
+        per_step += t->images[d];
+    }
+    double images = t->config->train.epochs * (double)nas_data_images(&t->data);
+    int64_t steps = (int64_t)ceil(images / (double)per_step);
+    return steps > 1 ? steps : 1;
+}
+
+/* One segment per expert, and memory for their images and labels. */
+static enum sy_status make_segments(struct training *t, struct sy_error *err)
+{
+    const struct sy_network *network = t->network;
+    size_t image = sy_shape_floats(network->spec.input);
+    size_t images = 0;
+    t->segment_count = network->expert_count;
+    t->segment = sy_alloc_zero((size_t)t->segment_count, sizeof *t->segment);
+    if (t->segment == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    for (int e = 0; e < t->segment_count; e++) {
+        const struct sy_expert *expert = &network->expert[e];
+        t->segment[e] = (struct sy_segment){
+            expert->domain, t->images[expert->domain], &expert->path};
+        images += (size_t)t->segment[e].count;
+    }
+    t->pixels = sy_alloc(images * image * sizeof(float));
+    bool enough = t->pixels != NULL;
+    for (int d = 0; d < t->data.count; d++) {
+        t->labels[d] = sy_alloc((size_t)t->images[d] * sizeof(int));
+        enough = enough && t->labels[d] != NULL;
+    }
+    return enough
+               ? SY_OK
+               : sy_fail(err, SY_NO_MEMORY,
+                         "training: no memory for %zu images a step", images);
+}
+
+/* Gradients, optimiser and average. */
+static enum sy_status make_state(struct training *t, struct sy_error *err)
+{
+    const struct nas_train_config *train = &t->config->train;
+    struct sy_tape_options options = {.shards = train->shards};
+    size_t count = t->network->value_count;
+    SY_TRY(sy_tape_new(&t->tape, t->network, t->pool, &options, err));
+    SY_TRY(nas_optimiser_init(&t->optimiser, &train->optimiser, count, err));
+    t->grads = sy_alloc_zero(count, sizeof(float));
+    t->used = sy_alloc_zero((size_t)t->network->tensor_count, 1);
+    if (train->ema > 0) {
+        t->average = sy_alloc_zero(count, sizeof(float));
+    }
+    if (t->grads == NULL || t->used == NULL ||
+        (train->ema > 0 && t->average == NULL)) {
+        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    if (t->average != NULL) {
+        memcpy(t->average, t->network->values, count * sizeof(float));
+    }
+    for (int d = 0; d < t->data.count; d++) {
+        t->weight[d] = 1.0;
+    }
+    return SY_OK;
+}
+
+/* Where checkpoints of this model live. */
+static enum sy_status make_checkpoint_path(struct training *t,
+                                           struct sy_error *err)
+{
+    char folder[SY_PATH_BYTES];
+    SY_TRY(sy_path_join(folder, sizeof folder, t->job->model, ".train", err));
+    SY_TRY(sy_dir_make(folder, err));
+    return sy_path_join(t->checkpoint_path, sizeof t->checkpoint_path, folder,
+                        "checkpoint.safetensors", err);
+}
+
+static enum sy_status training_open(struct training *t, struct sy_error *err)
+{
+    const struct nas_train_job *job = t->job;
+    SY_TRY(sy_pool_new(&t->pool, job->threads, err));
+    SY_TRY(nas_data_open(&t->data, t->config, job->data, t->pool, err));
+    SY_TRY(nas_build(&t->network, t->config, &t->data, job->paths_file, err));
+    deal_images(t);
+    t->steps = count_steps(t);
+    SY_TRY(make_segments(t, err));
+    SY_TRY(make_state(t, err));
+    identify(t);
+    SY_TRY(make_checkpoint_path(t, err));
+    if (job->resume) {
+        SY_TRY(load_checkpoint(t, err));
+        sy_log_info("resuming at step %lld of %lld", (long long)t->step,
+                    (long long)t->steps);
+    }
+    t->progress.domains = t->data.count;
+    for (int d = 0; d < t->data.count; d++) {
+        t->progress.name[d] = t->config->domain[d];
+    }
+    return SY_OK;
+}
+
+static void training_close(struct training *t)
+{
+    sy_tape_free(t->tape);
+    nas_optimiser_release(&t->optimiser);
+    sy_free(t->average);
+    sy_free(t->grads);
+    sy_free(t->used);
+    sy_free(t->segment);
+    sy_free(t->pixels);
+    for (int d = 0; d < SY_MAX_DOMAINS; d++) {
+        sy_free(t->labels[d]);
+    }
+    sy_network_free(t->network);
+    nas_data_close(&t->data);
+    sy_pool_free(t->pool);
+}
+
+/* Every expert of a domain gets the domain's batch. */
+static enum sy_status fill_batch(struct training *t, struct sy_error *err)
+{
+    size_t image = sy_shape_floats(t->network->spec.input);
+    const float *of_domain[SY_MAX_DOMAINS] = {NULL};
+    float *at = t->pixels;
+    for (int s = 0; s < t->segment_count; s++) {
+        int d = t->segment[s].domain;
+        size_t floats = (size_t)t->images[d] * image;
+        if (of_domain[d] != NULL) {
+            memcpy(at, of_domain[d], floats * sizeof(float));
+        } else {
+            SY_TRY(dom_loader_fill(t->data.train[d], t->step, t->images[d], at,
+                                   t->labels[d], t->pool, err));
+            of_domain[d] = at;
+        }
+        at += floats;
+    }
+    return SY_OK;
+}
+
+/* Losses and their gradients; a domain's weight is split over its experts. */
+static enum sy_status take_losses(struct training *t, struct sy_error *err)
+{
+    const struct sy_head_type *head = &sy_head_classify;
+    double loss[SY_MAX_DOMAINS] = {0};
+    double right[SY_MAX_DOMAINS] = {0};
+    int experts[SY_MAX_DOMAINS] = {0};
+    for (int s = 0; s < t->segment_count; s++) {
+        experts[t->segment[s].domain]++;
+    }
+    for (int s = 0; s < t->segment_count; s++) {
+        int d = t->segment[s].domain;
+        int count = t->images[d];
+        struct sy_head_loss one = head->loss(
+            sy_tape_outputs(t->tape, s), t->labels[d], count,
+            t->network->domain[d].classes, t->config->train.smoothing,
+            t->weight[d] / experts[d], count, sy_tape_output_grads(t->tape, s));
+        loss[d] += one.loss / experts[d];
+        right[d] += (double)one.correct / count / experts[d];
+    }
+    for (int d = 0; d < t->data.count; d++) {
+        if (!isfinite(loss[d])) {
+            return sy_fail(err, SY_INTERNAL,
+                           "training: the loss of \"%s\" is not finite at "
+                           "step %lld; lower train.optimiser.rate",
+                           t->config->domain[d], (long long)t->step);
+        }
+        nas_progress_domain(&t->progress, d, loss[d], right[d]);
+    }
+    nas_weighting_of(t->config->train.weighting)
+        ->update(loss, t->data.count, t->weight_state, t->weight);
+    return SY_OK;
+}
+
+/* average += (1 - decay) (values - average), faster in the first steps. */
+static void move_average(struct training *t)
+{
+    if (t->average == NULL) {
+        return;
+    }
+    double young = (1.0 + (double)t->step) / (10.0 + (double)t->step);
+    double decay = t->config->train.ema;
+    float share = (float)(1.0 - (young < decay ? young : decay));
+    const float *values = t->network->values;
+    for (size_t i = 0; i < t->network->value_count; i++) {
+        t->average[i] += share * (values[i] - t->average[i]);
+    }
+}
+
+static enum sy_status do_step(struct training *t, struct sy_error *err)
+{
+    const struct nas_train_config *train = &t->config->train;
+    double rate =
+        nas_rate(train->optimiser.rate, train->warmup, t->step, t->steps);
+    SY_TRY(fill_batch(t, err));
+    SY_TRY(
+        sy_tape_forward(t->tape, t->segment, t->segment_count, t->pixels, err));
+    SY_TRY(take_losses(t, err));
+    SY_TRY(sy_tape_backward(t->tape, t->grads, t->used, err));
+    sy_tape_update_norms(t->tape, (float)train->norm_momentum);
+    nas_optimiser_step(&t->optimiser, t->network, t->grads, t->used, rate,
+                       t->step, t->pool);
+    move_average(t);
+    return SY_OK;
+}
+
+/* All steps that are left, with checkpoints; SY_CANCELLED when stopped. */
+static enum sy_status run_steps(struct training *t, struct sy_error *err)
+{
+    int64_t saved_ns = sy_now_ns();
+    int64_t every_ns = (int64_t)(t->config->train.checkpoint_every_s * 1e9);
+    int images = 0;
+    for (int d = 0; d < t->data.count; d++) {
+        images += t->images[d];
+    }
+    while (t->step < t->steps) {
+        SY_TRY(do_step(t, err));
+        nas_progress_step(&t->progress, t->step, images);
+        t->step++;
+        bool stop = t->job->stop != NULL && *t->job->stop != 0;
+        if (stop || (t->step < t->steps && every_ns > 0 &&
+                     sy_now_ns() - saved_ns >= every_ns)) {
+            SY_TRY(save_checkpoint(t, err));
+            saved_ns = sy_now_ns();
+        }
+        if (stop) {
+            return sy_fail(err, SY_CANCELLED,
+                           "stopped after step %lld of %lld; the same "
+                           "command with --resume goes on from there",
+                           (long long)t->step, (long long)t->steps);
+        }
+    }
+    return SY_OK;
+}
+
+/* Where the artefact comes from, for model.json. Owned reference. */
+static json_t *make_provenance(const struct training *t)
+{
+    json_t *hashes = json_object();
+    for (int d = 0; hashes != NULL && d < t->data.count; d++) {
+        (void)json_object_set_new(hashes, t->config->domain[d],
+                                  json_string(t->data.hash[d]));
+    }
+    return json_pack("{s:s, s:O, s:I, s:I, s:o}", "config_sha256",
+                     t->config->hash, "config", t->config->effective, "seed",
+                     (json_int_t)t->config->seed, "steps", (json_int_t)t->steps,
+                     "data_sha256", hashes);
+}
+
+/* Scores every domain that has a validation part. Takes the network. */
+static enum sy_status score_valid(struct training *t,
+                                  struct nas_train_report *report,
+                                  struct sy_error *err)
+{
+    struct sy_snapshot *snapshot = NULL;
+    struct sy_executor *executor = NULL;
+    enum sy_status status = SY_OK;
+    struct sy_network *network = t->network;
+    sy_tape_free(t->tape);
+    t->tape = NULL;
+    t->network = NULL;
+    SY_TRY(sy_snapshot_new(&snapshot, network, "new", NULL, err));
+    SY_TRY_OUT(
+        sy_executor_new(&executor, snapshot, t->pool, NAS_SCORE_BATCH, err));
+    for (int d = 0; d < t->data.count; d++) {
+        if (t->data.valid[d] != NULL) {
+            SY_TRY_OUT(nas_score_domain(&report->valid[d], executor, network, d,
+                                        t->data.valid[d], err));
+        }
+    }
+out:
+    sy_executor_free(executor);
+    sy_snapshot_unref(snapshot);
+    return status;
+}
+
+/* Writes the artefact, removes the checkpoint, fills in the report. */
+static enum sy_status finish(struct training *t,
+                             struct nas_train_report *report,
+                             struct sy_error *err)
+{
+    if (t->average != NULL) {
+        memcpy(t->network->values, t->average,
+               t->network->value_count * sizeof(float));
+    }
+    json_t *provenance = make_provenance(t);
+    if (provenance == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    enum sy_status status = sy_artefact_save(
+        t->network, t->job->model, provenance, &report->artefact, err);
+    json_decref(provenance);
+    SY_TRY(status);
+    (void)unlink(t->checkpoint_path);
+    report->steps = t->steps;
+    report->domain_count = t->data.count;
+    for (int d = 0; d < t->data.count; d++) {
+        memcpy(report->name[d], t->config->domain[d], sizeof report->name[d]);
+        report->loss[d] = t->progress.loss[d];
+    }
+    return score_valid(t, report, err);
+}
+
+enum sy_status nas_train(const struct nas_train_job *job,
+                         struct nas_train_report *report, struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    int64_t begin_ns = 0;
+    struct training *t = sy_alloc_zero(1, sizeof *t);
+    memset(report, 0, sizeof *report);
+    if (t == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    t->job = job;
+    t->config = job->config;
+    SY_TRY_OUT(training_open(t, err));
+    begin_ns = sy_now_ns();
+    nas_progress_begin(&t->progress, t->step, t->steps, job->quiet);
+    status = run_steps(t, err);
+    nas_progress_end(&t->progress);
+    report->seconds = (double)(sy_now_ns() - begin_ns) / 1e9;
+    if (report->seconds > 0) {
+        report->images_per_s = (double)t->progress.images / report->seconds;
+    }
+    if (status == SY_OK) {
+        status = finish(t, report, err);
+    }
+out:
+    training_close(t);
+    sy_free(t);
+    return status;
+}

@@ -15,6 +15,8 @@
 
 static const struct dom_format *const formats[] = {
     &dom_format_idx,
+    &dom_format_cifar,
+    &dom_format_folders,
 };
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
@@ -78,6 +80,7 @@ enum sy_status dom_source_copy(const struct dom_source *source,
     struct dom_image made;
     SY_TRY(dom_image_shape(&made, source->height, source->width,
                            source->channels, "a stored picture", err));
+    SY_TRY(dom_image_take(&made, "a stored picture", err));
     size_t bytes = (size_t)source->height * (size_t)source->width *
                    (size_t)source->channels;
     memcpy(made.pixels, pictures + (size_t)index * bytes, bytes);

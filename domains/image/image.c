@@ -34,30 +34,33 @@ enum sy_status dom_image_shape(struct dom_image *image, int64_t height,
                        name, DOM_MAX_SIDE, (long long)height, (long long)width);
     }
     SY_ASSERT(channels == 1 || channels == 3);
-    size_t bytes = (size_t)height * (size_t)width * (size_t)channels;
-    uint8_t *pixels = sy_alloc(bytes);
-    if (pixels == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "%s: no memory for %zu bytes", name,
-                       bytes);
-    }
     *image = (struct dom_image){
-        .height = (int)height,
-        .width = (int)width,
-        .channels = channels,
-        .pixels = pixels,
-    };
+        .height = (int)height, .width = (int)width, .channels = channels};
     return SY_OK;
 }
 
-enum sy_status dom_image_decode(struct dom_image *image, const uint8_t *data,
-                                size_t bytes, const char *name,
-                                struct sy_error *err)
+enum sy_status dom_image_take(struct dom_image *image, const char *name,
+                              struct sy_error *err)
+{
+    size_t bytes =
+        (size_t)image->height * (size_t)image->width * (size_t)image->channels;
+    image->pixels = sy_alloc(bytes);
+    if (image->pixels == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "%s: no memory for %zu bytes", name,
+                       bytes);
+    }
+    return SY_OK;
+}
+
+static enum sy_status decode(struct dom_image *image, const uint8_t *data,
+                             size_t bytes, bool shape_only, const char *name,
+                             struct sy_error *err)
 {
     if (dom_png_recognise(data, bytes)) {
-        return dom_png_decode(image, data, bytes, name, err);
+        return dom_png_decode(image, data, bytes, shape_only, name, err);
     }
     if (dom_jpeg_recognise(data, bytes)) {
-        return dom_jpeg_decode(image, data, bytes, name, err);
+        return dom_jpeg_decode(image, data, bytes, shape_only, name, err);
     }
     if (bytes == 0) {
         return sy_fail(err, SY_BAD_INPUT,
@@ -68,6 +71,20 @@ enum sy_status dom_image_decode(struct dom_image *image, const uint8_t *data,
                    "%s: expected a PNG or JPEG picture, found bytes that "
                    "begin with 0x%02x 0x%02x; convert it first",
                    name, data[0], bytes > 1 ? data[1] : 0);
+}
+
+enum sy_status dom_image_decode(struct dom_image *image, const uint8_t *data,
+                                size_t bytes, const char *name,
+                                struct sy_error *err)
+{
+    return decode(image, data, bytes, false, name, err);
+}
+
+enum sy_status dom_image_probe(struct dom_image *image, const uint8_t *data,
+                               size_t bytes, const char *name,
+                               struct sy_error *err)
+{
+    return decode(image, data, bytes, true, name, err);
 }
 
 enum sy_status dom_image_load(struct dom_image *image, const char *path,

@@ -28,14 +28,22 @@ enum sy_status dom_image_decode(struct dom_image *image, const uint8_t *data,
                                 size_t bytes, const char *name,
                                 struct sy_error *err) SY_MUST_USE;
 
+/*
+ * Reads shape and channels from the header only; `pixels` becomes NULL. Says
+ * nothing about the picture's data.
+ */
+enum sy_status dom_image_probe(struct dom_image *image, const uint8_t *data,
+                               size_t bytes, const char *name,
+                               struct sy_error *err) SY_MUST_USE;
+
 /* Reads and decodes a file of at most 64 MiB. */
 enum sy_status dom_image_load(struct dom_image *image, const char *path,
                               struct sy_error *err) SY_MUST_USE;
 
 /* Writes a PNG file atomically. */
 enum sy_status dom_image_save_png(const struct dom_image *image,
-                                  const char *path, struct sy_error *err)
-    SY_MUST_USE;
+                                  const char *path,
+                                  struct sy_error *err) SY_MUST_USE;
 
 /*
  * Resizes to height x width and three channels (grey repeated) into `out`,
@@ -45,7 +53,7 @@ enum sy_status dom_image_save_png(const struct dom_image *image,
  * bits. A picture of the right size is copied unchanged.
  */
 enum sy_status dom_image_fit(const struct dom_image *image, int height,
-                             int width, uint8_t *out, struct sy_error *err)
-    SY_MUST_USE;
+                             int width, uint8_t *out,
+                             struct sy_error *err) SY_MUST_USE;
 
 #endif

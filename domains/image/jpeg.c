@@ -35,6 +35,7 @@ struct reader {
     const uint8_t *data;
     size_t bytes;
     const char *name;
+    bool shape_only;
     struct dom_image image;
     enum sy_status status;
     struct sy_error *err;
@@ -133,7 +134,10 @@ static enum sy_status decode_guarded(struct reader *in)
     in->status =
         dom_image_shape(&in->image, jpeg->image_height, jpeg->image_width,
                         channels, in->name, in->err);
-    if (in->status != SY_OK) {
+    if (in->status == SY_OK && !in->shape_only) {
+        in->status = dom_image_take(&in->image, in->name, in->err);
+    }
+    if (in->status != SY_OK || in->shape_only) {
         return in->status;
     }
     jpeg->dct_method = JDCT_ISLOW;
@@ -148,10 +152,14 @@ static enum sy_status decode_guarded(struct reader *in)
 }
 
 enum sy_status dom_jpeg_decode(struct dom_image *image, const uint8_t *data,
-                               size_t bytes, const char *name,
+                               size_t bytes, bool shape_only, const char *name,
                                struct sy_error *err)
 {
-    struct reader in = {.data = data, .bytes = bytes, .name = name, .err = err};
+    struct reader in = {.data = data,
+                        .bytes = bytes,
+                        .name = name,
+                        .shape_only = shape_only,
+                        .err = err};
     in.jpeg.err = jpeg_std_error(&in.errors);
     in.jpeg.client_data = &in;
     in.errors.error_exit = reader_failed;

@@ -36,6 +36,7 @@ struct reader {
     const uint8_t *data;
     size_t bytes, used;
     const char *name;
+    bool shape_only;
     struct dom_image image;
     uint8_t *raw; /* rows as libpng gives them, 1..4 channels */
     png_bytep *rows;
@@ -157,9 +158,15 @@ static enum sy_status decode_guarded(struct reader *in)
     if (in->status != SY_OK) {
         return in->status;
     }
+    if (in->shape_only) {
+        return SY_OK;
+    }
     set_transforms(in);
     in->raw_channels = png_get_channels(in->png, in->info);
-    in->status = make_rows(in);
+    in->status = dom_image_take(&in->image, in->name, in->err);
+    if (in->status == SY_OK) {
+        in->status = make_rows(in);
+    }
     if (in->status != SY_OK) {
         return in->status;
     }
@@ -190,13 +197,17 @@ static void flatten(const struct reader *in)
 }
 
 enum sy_status dom_png_decode(struct dom_image *image, const uint8_t *data,
-                              size_t bytes, const char *name,
+                              size_t bytes, bool shape_only, const char *name,
                               struct sy_error *err)
 {
-    struct reader in = {.data = data, .bytes = bytes, .name = name, .err = err};
+    struct reader in = {.data = data,
+                        .bytes = bytes,
+                        .name = name,
+                        .shape_only = shape_only,
+                        .err = err};
     enum sy_status status = SY_OK;
-    /* The error callback may run inside the creation, before our setjmp: it
-     * only does so for a library of another version than its header. */
+    /* Our error callback is set after creation, which guards itself, so that
+     * it never runs before our setjmp. */
     in.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &in, NULL,
                                       ignore_warning, NULL, take_memory,
                                       give_memory);
@@ -209,13 +220,15 @@ enum sy_status dom_png_decode(struct dom_image *image, const uint8_t *data,
     }
     png_set_error_fn(in.png, &in, reader_failed, ignore_warning);
     SY_TRY_OUT(decode_guarded(&in));
-    if (in.raw_channels != in.image.channels &&
+    if (!shape_only && in.raw_channels != in.image.channels &&
         in.raw_channels != in.image.channels + 1) {
         status = sy_fail(err, SY_INTERNAL, "%s: libpng gives %d channels", name,
                          in.raw_channels);
         goto out;
     }
-    flatten(&in);
+    if (!shape_only) {
+        flatten(&in);
+    }
     *image = in.image;
     in.image.pixels = NULL;
 out:

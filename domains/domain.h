@@ -64,8 +64,7 @@ int dom_channels(const struct dom_domain *domain); /* 1 or 3 */
 int dom_count(const struct dom_domain *domain, enum dom_split split);
 
 /* The label of an image, in [0, classes). */
-int dom_label(const struct dom_domain *domain, enum dom_split split,
-              int index);
+int dom_label(const struct dom_domain *domain, enum dom_split split, int index);
 
 /*
  * Reads one image, resized to height x width x 3 (grey is repeated), 8 bits,

@@ -15,6 +15,7 @@
 
 static const struct dom_format *const formats[] = {
     &dom_format_idx,
+    &dom_format_npy,
     &dom_format_cifar,
     &dom_format_folders,
 };

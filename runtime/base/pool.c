@@ -327,7 +327,8 @@ void sy_pool_run(struct sy_pool *pool, int tasks, sy_task_fn task,
 {
     if (pool != NULL) {
         SY_ASSERT(!inside_task);
-        SY_ASSERT(!atomic_exchange(&pool->running, true));
+        bool was_running = atomic_exchange(&pool->running, true);
+        SY_ASSERT(!was_running);
     }
     if (pool != NULL && pool->threads > 1 && tasks > 1) {
         SY_ASSERT(tasks <= INT32_MAX - MAX_THREADS);

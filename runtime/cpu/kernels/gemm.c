@@ -1,0 +1,302 @@
+/*
+ * gemm.c - products of matrices: register tiles over packed column panels.
+ *
+ * DESIGN: B is cut into panels of 1 to 4 vectors and packed so that the inner
+ * loop reads it in one stream; A is read where it lies, one broadcast per
+ * row and step. A tile of `rows` x `vectors` accumulators stays in registers
+ * for the whole length of k. The number of rows per tile is what the register
+ * file allows: 32 registers with AVX-512, 16 otherwise. Rows are cut into
+ * tiles of nearly equal height, so that 16 rows become 8 + 8 and not 12 + 4:
+ * a tile needs at least 8 accumulators to hide the latency of a multiply-add.
+ *
+ * Every element is summed along k in order with one accumulator, so neither
+ * the height of the tile nor the place of the row in it changes a bit.
+ *
+ * Source: K. Goto, R. van de Geijn, "Anatomy of High-Performance Matrix
+ * Multiplication", ACM TOMS 34(3), 2008; the small-matrix choices follow
+ * measurements in docs/performance.md.
+ */
+#include "runtime/cpu/kernels/kernels.h"
+
+#if defined(__AVX512F__)
+enum { MAX_VECTORS = 4, MAX_ROWS = 14 };
+#define ROWS_1 14
+#define ROWS_2 12
+#define ROWS_3 8
+#define ROWS_4 6
+#else
+enum { MAX_VECTORS = 2, MAX_ROWS = 8 };
+#define ROWS_1 8
+#define ROWS_2 (VL == 4 ? 4 : 6)
+#endif
+
+enum { PACK_K = 256 }; /* steps of k packed at a time by the plain product */
+
+/* acc -> act(scale * acc + bias) + residual, for one tile. */
+INLINE void tile_epilogue(const struct panel *p, int i0, const int rows,
+                          const int vectors, vf acc[MAX_ROWS][MAX_VECTORS],
+                          struct lanes last)
+{
+    if (p->scale != NULL) {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            vf s = j + 1 < vectors ? v_load(p->scale + j * VL)
+                                   : v_get(p->scale + j * VL, last);
+            UNROLL for (int i = 0; i < rows; i++)
+            {
+                acc[i][j] *= s;
+            }
+        }
+    }
+    if (p->bias != NULL) {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            vf b = j + 1 < vectors ? v_load(p->bias + j * VL)
+                                   : v_get(p->bias + j * VL, last);
+            UNROLL for (int i = 0; i < rows; i++)
+            {
+                acc[i][j] += b;
+            }
+        }
+    }
+    if (p->act != SY_ACT_NONE) {
+        WITH_ACT(
+            p->act, UNROLL for (int i = 0; i < rows; i++) {
+                UNROLL for (int j = 0; j < vectors; j++)
+                {
+                    acc[i][j] = v_act(act, acc[i][j]);
+                }
+            });
+    }
+    if (p->residual != NULL) {
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            const float *r = p->residual + (i0 + i) * p->c_row;
+            UNROLL for (int j = 0; j < vectors; j++)
+            {
+                acc[i][j] += j + 1 < vectors ? v_load(r + j * VL)
+                                             : v_get(r + j * VL, last);
+            }
+        }
+    }
+}
+
+/* One tile: rows i0 .. i0 + rows - 1 of the panel. */
+INLINE void tile(const struct panel *p, int i0, const int rows,
+                 const int vectors)
+{
+    struct lanes last = v_lanes((vectors - 1) * VL, p->n);
+    vf acc[MAX_ROWS][MAX_VECTORS];
+    const float *a = p->a + i0 * p->a_row;
+    const float *b = p->b;
+    const ptrdiff_t row = p->a_row, step = p->a_step;
+    float *c = p->c + i0 * p->c_row;
+
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            acc[i][j] = v_zero();
+        }
+    }
+    if (p->accumulate) {
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            UNROLL for (int j = 0; j < vectors; j++)
+            {
+                const float *from = c + i * p->c_row + j * VL;
+                acc[i][j] = j + 1 < vectors ? v_load(from) : v_get(from, last);
+            }
+        }
+    }
+    for (int k = p->k; k > 0; k--) {
+        vf bv[MAX_VECTORS];
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            bv[j] = v_load(b + j * VL);
+        }
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            vf av = v_set(a[i * row]);
+            UNROLL for (int j = 0; j < vectors; j++)
+            {
+                acc[i][j] += av * bv[j];
+            }
+        }
+        a += step;
+        b += vectors * VL;
+    }
+    tile_epilogue(p, i0, rows, vectors, acc, last);
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            float *to = c + i * p->c_row + j * VL;
+            if (j + 1 < vectors) {
+                v_store(to, acc[i][j]);
+            } else {
+                v_put(to, acc[i][j], last);
+            }
+        }
+    }
+}
+
+/* A tile of a height that is known at run time only. */
+INLINE void tile_rows(const struct panel *p, int i0, int rows,
+                      const int vectors)
+{
+    switch (rows) {
+#define CASE(n)                                                                \
+    case n:                                                                    \
+        tile(p, i0, n, vectors);                                               \
+        break;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
+        CASE(8)
+#if defined(__AVX512F__)
+        CASE(9)
+        CASE(10)
+        CASE(11)
+        CASE(12)
+        CASE(13)
+        CASE(14)
+#endif
+#undef CASE
+    default:
+        break;
+    }
+}
+
+INLINE void run_panel(const struct panel *p, const int vectors,
+                      const int max_rows)
+{
+    int tiles = (p->m + max_rows - 1) / max_rows;
+    if (tiles == 0) {
+        return;
+    }
+    int low = p->m / tiles, more = p->m % tiles;
+    int i = 0;
+    for (int t = 0; t < tiles; t++) {
+        int rows = low + (t < more ? 1 : 0);
+        if (rows > max_rows) {
+            __builtin_unreachable();
+        }
+        tile_rows(p, i, rows, vectors);
+        i += rows;
+    }
+}
+
+void SY_KERNEL(panel)(const struct panel *panel)
+{
+    switch (panel->vectors) {
+    case 1:
+        run_panel(panel, 1, ROWS_1);
+        break;
+    case 2:
+        run_panel(panel, 2, ROWS_2);
+        break;
+#if defined(__AVX512F__)
+    case 3:
+        run_panel(panel, 3, ROWS_3);
+        break;
+    case 4:
+        run_panel(panel, 4, ROWS_4);
+        break;
+#endif
+    default:
+        break;
+    }
+}
+
+int SY_KERNEL(panel_vectors)(int n, int columns)
+{
+    int total = (columns + VL - 1) / VL;
+    int panels = (total + MAX_VECTORS - 1) / MAX_VECTORS;
+    int low = total / panels, more = total % panels;
+    /* The first `more` panels have low + 1 vectors, the others low. */
+    return n / VL < more * (low + 1) ? low + 1 : low;
+}
+
+size_t SY_KERNEL(packed)(int k, int n)
+{
+    return (size_t)k * (size_t)((n + VL - 1) / VL * VL);
+}
+
+/* One panel: n columns (the rest of the last vector is zero). */
+static void pack_panel(float *to, const float *b, ptrdiff_t row, ptrdiff_t step,
+                       int k, int n, int vectors)
+{
+    int width = vectors * VL;
+    if (step == 1) {
+        struct lanes last = v_lanes(width - VL, n);
+        for (int p = 0; p < k; p++) {
+            for (int j = 0; j < width - VL; j += VL) {
+                v_store(to + j, v_load(b + p * row + j));
+            }
+            v_store(to + width - VL, v_get(b + p * row + width - VL, last));
+            to += width;
+        }
+        return;
+    }
+    for (int p = 0; p < k; p++) {
+        for (int j = 0; j < n; j++) {
+            to[j] = b[p * row + j * step];
+        }
+        for (int j = n; j < width; j++) {
+            to[j] = 0.0f;
+        }
+        to += width;
+    }
+}
+
+void SY_KERNEL(pack)(float *packed, const float *b, ptrdiff_t row,
+                     ptrdiff_t step, int k, int n)
+{
+    for (int j = 0; j < n;) {
+        int vectors = SY_KERNEL(panel_vectors)(j, n);
+        int width = vectors * VL;
+        int part = n - j < width ? n - j : width;
+        pack_panel(packed, b + j * step, row, step, k, part, vectors);
+        packed += (size_t)k * (size_t)width;
+        j += width;
+    }
+}
+
+void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
+                     float *c)
+{
+    _Alignas(64) float packed[PACK_K * MAX_VECTORS * VL];
+    ptrdiff_t b_row = gemm->transpose_b ? 1 : gemm->ldb;
+    ptrdiff_t b_step = gemm->transpose_b ? gemm->ldb : 1;
+    struct panel panel = {
+        .a_row = gemm->transpose_a ? 1 : gemm->lda,
+        .a_step = gemm->transpose_a ? gemm->lda : 1,
+        .b = packed,
+        .m = gemm->m,
+        .c_row = gemm->ldc,
+        .act = SY_ACT_NONE,
+    };
+    for (int j = 0; j < gemm->n;) {
+        panel.vectors = SY_KERNEL(panel_vectors)(j, gemm->n);
+        int width = panel.vectors * VL;
+        panel.n = gemm->n - j < width ? gemm->n - j : width;
+        panel.c = c + j;
+        panel.accumulate = gemm->accumulate;
+        int k = 0;
+        do {
+            panel.k = gemm->k - k < PACK_K ? gemm->k - k : PACK_K;
+            panel.a = a + k * panel.a_step;
+            pack_panel(packed, b + k * b_row + j * b_step, b_row, b_step,
+                       panel.k, panel.n, panel.vectors);
+            SY_KERNEL(panel)(&panel);
+            panel.accumulate = true;
+            k += panel.k;
+        } while (k < gemm->k);
+        j += width;
+    }
+}

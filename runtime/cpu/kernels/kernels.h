@@ -1,0 +1,90 @@
+/*
+ * kernels.h - what the kernel files of one instruction set show each other
+ * and the table (table.c). Contracts: ops/op.h and backend/backend.h.
+ */
+#ifndef SY_CPU_KERNELS_H
+#define SY_CPU_KERNELS_H
+
+#include "runtime/backend/backend.h"
+#include "runtime/cpu/blas.h"
+#include "runtime/cpu/kernels/vec.h"
+
+/*
+ * One column panel of a product: C[m][n] = epilogue(A[m][k] * B[k][n]).
+ * A element (i, p) stands at a[i * a_row + p * a_step]; B is packed, k rows
+ * of `vectors` * VL floats, zeros behind column n. Each element is summed
+ * over p = 0..k-1 in that order, whatever m is.
+ */
+struct panel {
+    const float *a;
+    ptrdiff_t a_row, a_step;
+    const float *b;
+    int m, n, k;
+    int vectors;
+    float *c;
+    ptrdiff_t c_row;
+    bool accumulate; /* start from C instead of zero */
+
+    /* c = act(scale * sum + bias) + residual; NULL leaves a step out. */
+    const float *scale, *bias;
+    const float *residual; /* rows c_row apart */
+    enum sy_act act;
+};
+void SY_KERNEL(panel)(const struct panel *panel);
+
+/* Vectors of the panel that begins at column `n` of `columns`: the columns
+   are cut into the fewest panels, as evenly as it goes. */
+int SY_KERNEL(panel_vectors)(int n, int columns);
+
+/* Floats of a whole packed B[k][n], and packing it from rows `row` apart
+   and elements `step` apart. */
+size_t SY_KERNEL(packed)(int k, int n);
+void SY_KERNEL(pack)(float *packed, const float *b, ptrdiff_t row,
+                     ptrdiff_t step, int k, int n);
+
+/* A product without BLAS, same contract as sy_sgemm. */
+void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
+                     float *c);
+
+/* Training. */
+void SY_KERNEL(conv_forward)(const struct sy_op_args *args);
+void SY_KERNEL(conv_backward)(const struct sy_op_args *args);
+size_t SY_KERNEL(conv_scratch)(const struct sy_node *node, struct sy_shape in,
+                               struct sy_shape out, int count);
+void SY_KERNEL(depthwise_forward)(const struct sy_op_args *args);
+void SY_KERNEL(depthwise_backward)(const struct sy_op_args *args);
+void SY_KERNEL(norm_stats)(const struct sy_op_args *args);
+void SY_KERNEL(norm_forward)(const struct sy_op_args *args);
+void SY_KERNEL(norm_sums)(const struct sy_op_args *args);
+void SY_KERNEL(norm_backward)(const struct sy_op_args *args);
+void SY_KERNEL(act_forward)(const struct sy_op_args *args);
+void SY_KERNEL(act_backward)(const struct sy_op_args *args);
+void SY_KERNEL(add_forward)(const struct sy_op_args *args);
+void SY_KERNEL(add_backward)(const struct sy_op_args *args);
+void SY_KERNEL(pool_forward)(const struct sy_op_args *args);
+void SY_KERNEL(pool_backward)(const struct sy_op_args *args);
+void SY_KERNEL(dense_forward)(const struct sy_op_args *args);
+void SY_KERNEL(dense_backward)(const struct sy_op_args *args);
+size_t SY_KERNEL(dense_scratch)(const struct sy_node *node, struct sy_shape in,
+                                struct sy_shape out, int count);
+void SY_KERNEL(scale_forward)(const struct sy_op_args *args);
+void SY_KERNEL(scale_backward)(const struct sy_op_args *args);
+
+/* Inference. */
+void SY_KERNEL(conv_infer)(const struct sy_infer_args *args);
+size_t SY_KERNEL(conv_infer_scratch)(const struct sy_node *node,
+                                     struct sy_shape in, struct sy_shape out);
+void SY_KERNEL(depthwise_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(norm_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(act_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(add_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(pool_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(dense_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(scale_infer)(const struct sy_infer_args *args);
+size_t SY_KERNEL(packed_floats)(const struct sy_node *node, struct sy_shape in,
+                                struct sy_shape out);
+void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
+                            struct sy_shape out, const float *weight,
+                            float *packed);
+
+#endif

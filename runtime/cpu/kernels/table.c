@@ -1,0 +1,79 @@
+/*
+ * table.c - the backend of one instruction set: which kernel serves what.
+ */
+#include "runtime/cpu/cpu.h"
+#include "runtime/cpu/kernels/kernels.h"
+
+#define TEXT2(x) #x
+#define TEXT(x)  TEXT2(x)
+
+/* Asks for what this file was compiled for; the builtin also asks whether
+   the operating system saves the registers. */
+static bool available(void)
+{
+#if defined(__AVX512F__)
+    return __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#elif defined(__AVX2__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return true;
+#endif
+}
+
+static size_t scratch(const struct sy_node *node, struct sy_shape in,
+                      struct sy_shape out, int count)
+{
+    if (node->op == SY_OP_CONV) {
+        return SY_KERNEL(conv_scratch)(node, in, out, count);
+    }
+    if (node->op == SY_OP_DENSE) {
+        return SY_KERNEL(dense_scratch)(node, in, out, count);
+    }
+    return 0;
+}
+
+static size_t infer_scratch(const struct sy_node *node, struct sy_shape in,
+                            struct sy_shape out)
+{
+    return node->op == SY_OP_CONV ? SY_KERNEL(conv_infer_scratch)(node, in, out)
+                                  : 0;
+}
+
+const struct sy_backend SY_PASTE(sy_backend, SY_ISA) = {
+    .name = TEXT(SY_ISA),
+    .available = available,
+    .stats = {[SY_OP_NORM] = SY_KERNEL(norm_stats)},
+    .forward = {[SY_OP_CONV] = SY_KERNEL(conv_forward),
+                [SY_OP_DEPTHWISE] = SY_KERNEL(depthwise_forward),
+                [SY_OP_NORM] = SY_KERNEL(norm_forward),
+                [SY_OP_ACT] = SY_KERNEL(act_forward),
+                [SY_OP_ADD] = SY_KERNEL(add_forward),
+                [SY_OP_POOL] = SY_KERNEL(pool_forward),
+                [SY_OP_DENSE] = SY_KERNEL(dense_forward),
+                [SY_OP_SCALE] = SY_KERNEL(scale_forward)},
+    .sums = {[SY_OP_NORM] = SY_KERNEL(norm_sums)},
+    .backward = {[SY_OP_CONV] = SY_KERNEL(conv_backward),
+                 [SY_OP_DEPTHWISE] = SY_KERNEL(depthwise_backward),
+                 [SY_OP_NORM] = SY_KERNEL(norm_backward),
+                 [SY_OP_ACT] = SY_KERNEL(act_backward),
+                 [SY_OP_ADD] = SY_KERNEL(add_backward),
+                 [SY_OP_POOL] = SY_KERNEL(pool_backward),
+                 [SY_OP_DENSE] = SY_KERNEL(dense_backward),
+                 [SY_OP_SCALE] = SY_KERNEL(scale_backward)},
+    .scratch = scratch,
+    .infer = {[SY_OP_CONV] = SY_KERNEL(conv_infer),
+              [SY_OP_DEPTHWISE] = SY_KERNEL(depthwise_infer),
+              [SY_OP_NORM] = SY_KERNEL(norm_infer),
+              [SY_OP_ACT] = SY_KERNEL(act_infer),
+              [SY_OP_ADD] = SY_KERNEL(add_infer),
+              [SY_OP_POOL] = SY_KERNEL(pool_infer),
+              [SY_OP_DENSE] = SY_KERNEL(dense_infer),
+              [SY_OP_SCALE] = SY_KERNEL(scale_infer)},
+    .infer_scratch = infer_scratch,
+    .packed_floats = SY_KERNEL(packed_floats),
+    .pack = SY_KERNEL(pack_weight),
+};

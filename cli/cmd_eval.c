@@ -1,0 +1,183 @@
+/*
+ * cmd_eval.c - `switchyard eval`: accuracy, calibration and cost on the test
+ * part of each domain.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/session.h"
+#include "search/eval/score.h"
+
+struct eval_row {
+    int domain;
+    int64_t params;
+    struct nas_score score;
+};
+
+/* Scores one domain of the model on DIR/NAME's test part. */
+static enum sy_status eval_domain(const struct cli_session *session,
+                                  const char *dir, struct eval_row *row,
+                                  struct sy_error *err)
+{
+    const struct sy_network *network = session->network;
+    const struct sy_domain *known = &network->domain[row->domain];
+    struct dom_domain *domain = NULL;
+    struct dom_loader *loader = NULL;
+    struct dom_options none = {0};
+    struct dom_loader_options options = {
+        .split = DOM_TEST,
+        .height = network->spec.input.h,
+        .width = network->spec.input.w,
+    };
+    enum sy_status status = SY_OK;
+    SY_TRY(dom_open(&domain, dir, known->name, &none, err));
+    if (dom_classes(domain) != known->classes) {
+        status = sy_fail(err, SY_BAD_INPUT,
+                         "%s/%s: has %d classes, the model was trained for %d",
+                         dir, known->name, dom_classes(domain), known->classes);
+        goto out;
+    }
+    SY_TRY_OUT(dom_loader_new(&loader, domain, &options, session->pool, err));
+    SY_TRY_OUT(nas_score_domain(&row->score, session->executor, network,
+                                row->domain, loader, err));
+out:
+    dom_loader_free(loader);
+    dom_close(domain);
+    return status;
+}
+
+/* Trained numbers that answers of this domain can need. */
+static int64_t domain_params(const struct sy_network *network, int domain)
+{
+    int64_t params = 0;
+    for (int e = 0; e < network->expert_count; e++) {
+        if (network->expert[e].domain == domain) {
+            params +=
+                sy_network_path_cost(network, &network->expert[e].path, domain)
+                    .params;
+        }
+    }
+    return params;
+}
+
+static struct nas_score mean_score(const struct eval_row *rows, int count)
+{
+    struct nas_score mean = {0};
+    for (int i = 0; i < count; i++) {
+        mean.top1 += rows[i].score.top1 / count;
+        mean.nll += rows[i].score.nll / count;
+        mean.ece += rows[i].score.ece / count;
+        mean.madds_mean += rows[i].score.madds_mean / count;
+    }
+    return mean;
+}
+
+static int print_json(const struct sy_network *network,
+                      const struct eval_row *rows, int count)
+{
+    struct nas_score mean = mean_score(rows, count);
+    json_t *domains = json_array();
+    for (int i = 0; i < count; i++) {
+        const struct nas_score *s = &rows[i].score;
+        (void)json_array_append_new(
+            domains,
+            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f}", "name",
+                      network->domain[rows[i].domain].name, "n", s->n, "top1",
+                      s->top1, "nll", s->nll, "ece", s->ece, "params",
+                      (json_int_t)rows[i].params, "madds_mean", s->madds_mean,
+                      "us_mean", s->us_mean, "ece_uncalibrated",
+                      s->ece_uncalibrated));
+    }
+    json_t *root = json_pack(
+        "{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains", domains, "mean",
+        "top1", mean.top1, "nll", mean.nll, "ece", mean.ece, "madds_mean",
+        mean.madds_mean, "params", (json_int_t)sy_network_params(network));
+    int failed = json_dumpf(root, stdout, JSON_INDENT(2));
+    json_decref(root);
+    printf("\n");
+    return failed == 0 ? CLI_OK : CLI_FAILED;
+}
+
+static void print_text(const struct sy_network *network,
+                       const struct eval_row *rows, int count)
+{
+    struct nas_score mean = mean_score(rows, count);
+    printf("%-16s %6s %7s %7s %7s %9s %10s %8s %7s\n", "domain", "n", "top-1",
+           "NLL", "ECE", "params", "MAdds", "us", "chance");
+    for (int i = 0; i < count; i++) {
+        const struct nas_score *s = &rows[i].score;
+        const struct sy_domain *domain = &network->domain[rows[i].domain];
+        printf("%-16s %6d %7.4f %7.4f %7.4f %9lld %10.0f %8.1f %7.4f\n",
+               domain->name, s->n, s->top1, s->nll, s->ece,
+               (long long)rows[i].params, s->madds_mean, s->us_mean,
+               1.0 / domain->classes);
+    }
+    printf("%-16s %6s %7.4f %7.4f %7.4f %9lld %10.0f\n", "mean / all", "",
+           mean.top1, mean.nll, mean.ece, (long long)sy_network_params(network),
+           mean.madds_mean);
+}
+
+static int run(const struct cli_args *args)
+{
+    static struct eval_row rows[SY_MAX_DOMAINS];
+    struct cli_session session;
+    struct sy_error err = {0};
+    const char *only = cli_text(args, "domain", NULL);
+    int first = 0;
+    int status = CLI_OK;
+    if (cli_session_open(&session, cli_arg(args, 0),
+                         (int)cli_int(args, "threads", 0), NAS_SCORE_BATCH,
+                         &err) != SY_OK) {
+        return cli_error(&err);
+    }
+    int count = session.network->domain_count;
+    if (only != NULL) {
+        count = 1;
+        if (cli_session_domain(&session, only, &first, &err) != SY_OK) {
+            status = cli_error(&err);
+            goto out;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        rows[i].domain = first + i;
+        rows[i].params = domain_params(session.network, first + i);
+        if (eval_domain(&session, cli_text(args, "data", NULL), &rows[i],
+                        &err) != SY_OK) {
+            status = cli_error(&err);
+            goto out;
+        }
+    }
+    if (cli_flag(args, "json")) {
+        status = print_json(session.network, rows, count);
+    } else {
+        print_text(session.network, rows, count);
+    }
+out:
+    cli_session_close(&session);
+    return status;
+}
+
+static const struct cli_option options[] = {
+    {"data", CLI_TEXT, "DIR", "the data folder, one folder per domain", 0, 0,
+     true},
+    {"domain", CLI_TEXT, "D", "only this domain", 0, 0, false},
+    CLI_THREADS,
+    CLI_JSON,
+    CLI_END,
+};
+
+const struct cli_command cmd_eval = {
+    .name = "eval",
+    .usage = "eval MODEL --data DIR [--domain D]",
+    .summary = "Measures accuracy, calibration and cost on the test images",
+    .about = "NLL is in nats, ECE has 15 bins; MAdds are those executed per\n"
+             "image, us the time per image in batches of 32; params counts\n"
+             "weights, norms and heads that the domain's answers need, and\n"
+             "those of the whole network, shared ones once, in the last row.",
+    .example = "switchyard eval runs/models/first --data ../shared/data",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,66 @@
+/*
+ * session.c - loads a model for the commands that run it.
+ */
+#include "cli/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum sy_status cli_session_open(struct cli_session *session, const char *model,
+                                int threads, int max_requests,
+                                struct sy_error *err)
+{
+    struct sy_network *network = NULL;
+    char label[32];
+    memset(session, 0, sizeof *session);
+    SY_TRY(sy_artefact_load(model, &network, &session->artefact, err));
+    (void)snprintf(label, sizeof label, "%d", session->artefact.version);
+    SY_TRY(sy_snapshot_new(&session->snapshot, network, label, NULL, err));
+    session->network = sy_snapshot_network(session->snapshot);
+    enum sy_status status = sy_pool_new(&session->pool, threads, err);
+    if (status == SY_OK) {
+        status = sy_executor_new(&session->executor, session->snapshot,
+                                 session->pool, max_requests, err);
+    }
+    if (status != SY_OK) {
+        cli_session_close(session);
+    }
+    return status;
+}
+
+void cli_session_close(struct cli_session *session)
+{
+    sy_executor_free(session->executor);
+    sy_snapshot_unref(session->snapshot);
+    sy_pool_free(session->pool);
+    memset(session, 0, sizeof *session);
+}
+
+enum sy_status cli_session_domain(const struct cli_session *session,
+                                  const char *name, int *domain,
+                                  struct sy_error *err)
+{
+    const struct sy_network *network = session->network;
+    char names[512] = "";
+    size_t used = 0;
+    if (name == NULL && network->domain_count == 1) {
+        *domain = 0;
+        return SY_OK;
+    }
+    int found = name != NULL ? sy_network_find_domain(network, name) : -1;
+    if (found >= 0) {
+        *domain = found;
+        return SY_OK;
+    }
+    for (int d = 0; d < network->domain_count && used < sizeof names; d++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                 d > 0 ? ", " : "", network->domain[d].name);
+    }
+    if (name == NULL) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s has %d domains; choose one with --domain: %s",
+                       session->artefact.path, network->domain_count, names);
+    }
+    return sy_fail(err, SY_BAD_INPUT, "%s has no domain \"%s\"; it has: %s",
+                   session->artefact.path, name, names);
+}

@@ -1,0 +1,34 @@
+/*
+ * session.h - a loaded model ready to run: pool, snapshot, executor. What
+ * eval, predict and bench share.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "cli/cli.h"
+#include "runtime/artefact/artefact.h"
+#include "runtime/executor/executor.h"
+
+struct cli_session {
+    struct sy_artefact artefact;
+    struct sy_pool *pool;
+    struct sy_snapshot *snapshot;
+    struct sy_executor *executor;
+    const struct sy_network *network; /* the snapshot's */
+};
+
+/* Loads MODEL for at most `max_requests` at a time on `threads` workers. */
+enum sy_status cli_session_open(struct cli_session *session, const char *model,
+                                int threads, int max_requests,
+                                struct sy_error *err) SY_MUST_USE;
+void cli_session_close(struct cli_session *session);
+
+/*
+ * The domain that --domain names, or the only one there is. Errors name the
+ * domains to choose from.
+ */
+enum sy_status cli_session_domain(const struct cli_session *session,
+                                  const char *name, int *domain,
+                                  struct sy_error *err) SY_MUST_USE;
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * front.h - HTTP: connections, limits, whole requests in, replies out.
+ *
+ * The only part that knows libmicrohttpd. It accepts, reads a request up to
+ * its bounds, refuses what could be read in two ways, finds the route, calls
+ * its handler with the whole body, and sends the reply. A handler that needs
+ * time leaves a `later` (message.h): the connection then sleeps and costs no
+ * thread until the work wakes it.
+ *
+ * Ending without losing a request is two calls: srv_front_drain, then
+ * srv_front_free when srv_front_wait says that nobody is left (or when the
+ * owner has ended all work, which wakes every sleeping connection).
+ */
+#ifndef SRV_HTTP_FRONT_H
+#define SRV_HTTP_FRONT_H
+
+#include "serving/http/router.h"
+
+struct srv_front;
+
+struct srv_front_options {
+    int listen_fd;         /* bound and listening; taken, also on failure */
+    int threads;           /* 1..64 */
+    size_t max_body_bytes; /* more is answered 413 */
+    int idle_timeout_s;    /* silence after which a connection is closed */
+    const struct srv_route *routes; /* borrowed until srv_front_free */
+    void *context;                  /* handed to the handlers */
+};
+
+/* Starts the HTTP threads. Returns an owned front. Thread: init. */
+enum sy_status srv_front_new(struct srv_front **front,
+                             const struct srv_front_options *options,
+                             struct sy_error *err) SY_MUST_USE;
+
+/*
+ * Accepts no further connection; from here on every reply ends its
+ * connection. Requests that arrived are answered. Thread: init.
+ */
+void srv_front_drain(struct srv_front *front);
+
+/*
+ * Waits until no request is in progress, at most until `deadline_ns`
+ * (sy_now_ns); returns whether none is. Thread: init.
+ */
+bool srv_front_wait(struct srv_front *front, int64_t deadline_ns) SY_MUST_USE;
+
+/*
+ * Ends all connections and threads. All work that handlers left must have
+ * called its wake. NULL is legal. Thread: init.
+ */
+void srv_front_free(struct srv_front *front);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * listen.c - bind and listen.
+ *
+ * DESIGN: the first address that the name gives and that can be bound wins.
+ * The backlog is as long as the kernel allows, because refusing work is the
+ * business of the bounded queue, which can say why.
+ */
+#include "serving/http/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+/* A bound, listening, non-blocking socket, or -1 with errno. */
+static int open_one(const struct addrinfo *address)
+{
+    int fd = socket(address->ai_family,
+                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
+        listen(fd, BACKLOG) == 0) {
+        return fd;
+    }
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &bytes) != 0) {
+        return 0;
+    }
+    if (address.ss_family == AF_INET6) {
+        struct sockaddr_in6 six;
+        memcpy(&six, &address, sizeof six);
+        return ntohs(six.sin6_port);
+    }
+    struct sockaddr_in four;
+    memcpy(&four, &address, sizeof four);
+    return ntohs(four.sin_port);
+}
+
+enum sy_status srv_listen(int *fd, int *port, const char *host, int wanted_port,
+                          struct sy_error *err)
+{
+    char service[16];
+    snprintf(service, sizeof service, "%d", wanted_port);
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    int code = getaddrinfo(host, service, &hints, &list);
+    if (code != 0) {
+        return sy_fail(err, SY_BAD_INPUT, "host %s: %s", host,
+                       gai_strerror(code));
+    }
+    int made = -1;
+    for (struct addrinfo *a = list; a != NULL && made < 0; a = a->ai_next) {
+        made = open_one(a);
+    }
+    int saved = errno;
+    freeaddrinfo(list);
+    if (made < 0) {
+        return sy_fail_errno(err, SY_IO, saved, "listening on %s port %d", host,
+                             wanted_port);
+    }
+    *fd = made;
+    *port = bound_port(made);
+    return SY_OK;
+}

@@ -1,0 +1,99 @@
+/*
+ * message.h - one request, its reply, and work that ends later.
+ *
+ * These three types are all that passes between the front (which knows
+ * libmicrohttpd) and the handlers (which know the protocols). A handler gets
+ * a whole request and either fills the reply or leaves a `later`: work that
+ * the front starts once it has put the connection to sleep, and whose answer
+ * it fetches after the work has called `wake`.
+ *
+ * Thread: a message belongs to one thread at a time.
+ */
+#ifndef SRV_HTTP_MESSAGE_H
+#define SRV_HTTP_MESSAGE_H
+
+#include <stdint.h>
+
+#include "serving/http/target.h"
+
+enum srv_method {
+    SRV_GET, /* HEAD too: the front leaves the body out */
+    SRV_POST,
+    SRV_PUT,
+    SRV_DELETE,
+    SRV_OTHER_METHOD,
+};
+
+enum { SRV_MAX_CAPTURES = 4, SRV_MAX_HEADERS = 8, SRV_HEADER_BYTES = 160 };
+
+struct srv_route;
+
+struct srv_request {
+    enum srv_method method;
+    struct srv_target target;
+    const struct srv_route *route;         /* set by the router */
+    const char *capture[SRV_MAX_CAPTURES]; /* its `*` segments, in order */
+    int64_t start_ns;                      /* when the headers were there */
+
+    /* The request headers that handlers look at; "" when absent. */
+    char content_encoding[SRV_HEADER_BYTES];
+    char inference_header[SRV_HEADER_BYTES]; /* Inference-Header-Content-... */
+
+    char *body; /* ends with a NUL that body_bytes does not count */
+    size_t body_bytes;
+};
+
+struct srv_header {
+    char name[48];
+    char value[SRV_HEADER_BYTES];
+};
+
+struct srv_reply {
+    int status;               /* 0: no answer yet */
+    const char *content_type; /* a literal */
+    char *body;               /* owned (sy_free); NULL: empty */
+    size_t body_bytes;
+    int header_count;
+    struct srv_header header[SRV_MAX_HEADERS];
+    bool close; /* end the connection afterwards */
+};
+
+/* Called exactly once by started work, from any thread, without locks. */
+typedef void (*srv_wake_fn)(void *waiter);
+
+/* Work that ends later; `state` NULL: there is none. */
+struct srv_later {
+    void *state;
+    /* Begins the work; `wake(waiter)` may come before this returns. */
+    void (*start)(void *state, srv_wake_fn wake, void *waiter);
+    /* After the wake: fills the reply. */
+    void (*finish)(void *state, struct srv_reply *reply);
+    /* Ends the life of `state`; always called, started or not. */
+    void (*release)(void *state);
+};
+
+/* Gives the body back and empties the reply. */
+void srv_reply_release(struct srv_reply *reply);
+
+/*
+ * Takes `body` (sy_alloc family) as the answer. A NULL body stands for
+ * "no memory" and becomes a 500 with a fixed text.
+ */
+void srv_reply_take(struct srv_reply *reply, int status,
+                    const char *content_type, char *body, size_t bytes);
+
+/* Adds a header; one that does not fit is left out. */
+void srv_reply_header(struct srv_reply *reply, const char *name,
+                      const char *format, ...) SY_PRINTF(3, 4);
+
+/* Answers {"error": message}; 503 gets Retry-After: 1. */
+void srv_reply_error(struct srv_reply *reply, int status, const char *format,
+                     ...) SY_PRINTF(3, 4);
+
+/* The same, for a failure: its message, and the status that fits it. */
+void srv_reply_failure(struct srv_reply *reply, const struct sy_error *err);
+
+/* 400, 404, 501, 503 or 500. */
+int srv_http_status(enum sy_status status);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * json_tensor.c - the scanner of data arrays.
+ *
+ * DESIGN: one loop over levels of nesting serves all types; reading an
+ * element is a function. Flat data is the same loop with a single level as
+ * long as the whole tensor. Every extent is at least 1, so an empty pair of
+ * brackets is never right, and each level's count is compared at its closing
+ * bracket and at each comma, so nothing is written beyond the tensor.
+ */
+#include "serving/protocol/json_tensor.h"
+
+#include "serving/protocol/float_text.h"
+
+/* Reads the element `index` at *at into `out`; false: none is there. */
+typedef bool (*read_fn)(const char **at, const char *end, void *out,
+                        size_t index);
+
+struct scan {
+    const char *at;
+    const char *end;
+    int levels;
+    size_t extent[SRV_MAX_DIMS + 1]; /* by level, from 1 */
+    size_t count[SRV_MAX_DIMS + 1];
+    int level;
+    size_t index; /* elements read */
+    read_fn read;
+    void *out;
+    const char *expected;
+};
+
+size_t srv_dims_elements(const struct srv_dims *dims, size_t limit)
+{
+    size_t elements = 1;
+    for (int i = 0; i < dims->count; i++) {
+        if (dims->extent[i] == 0 || elements > limit / dims->extent[i]) {
+            return 0;
+        }
+        elements *= dims->extent[i];
+    }
+    return elements;
+}
+
+static void skip_space(struct scan *scan)
+{
+    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' ||
+                                    *scan->at == '\t' || *scan->at == '\r')) {
+        scan->at++;
+    }
+}
+
+static bool read_u8(const char **at, const char *end, void *out, size_t index)
+{
+    const char *text = *at;
+    unsigned value = 0;
+    int digits = 0;
+    while (text < end && *text >= '0' && *text <= '9' && digits < 4) {
+        value = value * 10 + (unsigned)(*text - '0');
+        text++;
+        digits++;
+    }
+    bool zeros = digits > 1 && **at == '0';
+    if (digits == 0 || zeros || value > 255 ||
+        (text < end && (*text == '.' || *text == 'e' || *text == 'E'))) {
+        return false;
+    }
+    ((uint8_t *)out)[index] = (uint8_t)value;
+    *at = text;
+    return true;
+}
+
+static bool read_f32(const char **at, const char *end, void *out, size_t index)
+{
+    return srv_float_read(*at, end, (float *)out + index, at);
+}
+
+/* Names the element and shows the first bytes of what stands there. */
+static enum sy_status fail_element(const struct scan *scan,
+                                   struct sy_error *err)
+{
+    char found[25];
+    size_t n = 0;
+    for (const char *c = scan->at; c < scan->end && n < sizeof found - 1; c++) {
+        if (*c == ',' || *c == ']' || *c <= ' ' || *c >= 0x7f) {
+            break;
+        }
+        found[n++] = *c;
+    }
+    found[n] = '\0';
+    return sy_fail(err, SY_BAD_INPUT,
+                   "data: element %zu: expected %s, found '%s'", scan->index,
+                   scan->expected, found);
+}
+
+static enum sy_status fail_count(const struct scan *scan, struct sy_error *err)
+{
+    if (scan->levels == 1) {
+        return sy_fail(err, SY_BAD_INPUT, "data: expected %zu values, found %s",
+                       scan->extent[1],
+                       scan->count[1] < scan->extent[1] ? "fewer" : "more");
+    }
+    return sy_fail(err, SY_BAD_INPUT,
+                   "data: at element %zu: an array of dimension %d must hold "
+                   "%zu entries, as the shape says",
+                   scan->index, scan->level - 1, scan->extent[scan->level]);
+}
+
+/* Goes down to the deepest level and reads one element. */
+static enum sy_status scan_value(struct scan *scan, struct sy_error *err)
+{
+    skip_space(scan);
+    while (scan->level < scan->levels) {
+        if (scan->at == scan->end || *scan->at != '[') {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "data: at element %zu: the nesting of the arrays "
+                           "does not match the shape",
+                           scan->index);
+        }
+        scan->at++;
+        scan->count[++scan->level] = 0;
+        skip_space(scan);
+    }
+    if (scan->count[scan->level] == scan->extent[scan->level]) {
+        return fail_count(scan, err);
+    }
+    if (!scan->read(&scan->at, scan->end, scan->out, scan->index)) {
+        return fail_element(scan, err);
+    }
+    scan->index++;
+    return SY_OK;
+}
+
+/* Behind an element: closes levels until a comma; *more says it was one. */
+static enum sy_status scan_after(struct scan *scan, bool *more,
+                                 struct sy_error *err)
+{
+    for (;;) {
+        scan->count[scan->level]++;
+        skip_space(scan);
+        char c = scan->at < scan->end ? *scan->at : '\0';
+        bool full = scan->count[scan->level] == scan->extent[scan->level];
+        if ((c == ',' && full) || (c == ']' && !full)) {
+            scan->count[scan->level] += c == ',' ? 1 : 0;
+            return fail_count(scan, err);
+        }
+        if (c == ',') {
+            scan->at++;
+            *more = true;
+            return SY_OK;
+        }
+        if (c != ']') {
+            return fail_element(scan, err);
+        }
+        scan->at++;
+        if (--scan->level == 0) {
+            *more = false;
+            return SY_OK;
+        }
+    }
+}
+
+static enum sy_status scan_tensor(struct scan *scan,
+                                  const struct srv_span *span,
+                                  const struct srv_dims *dims,
+                                  struct sy_error *err)
+{
+    scan->at = span->text;
+    scan->end = span->text + span->bytes;
+    if (span->bytes == 0 || *scan->at != '[') {
+        return sy_fail(err, SY_BAD_INPUT, "data: expected an array");
+    }
+    scan->at++;
+    skip_space(scan);
+    scan->level = 1;
+    if (scan->at < scan->end && *scan->at == '[') {
+        scan->levels = dims->count;
+        for (int i = 0; i < dims->count; i++) {
+            scan->extent[i + 1] = dims->extent[i];
+        }
+    } else {
+        scan->levels = 1;
+        scan->extent[1] = srv_dims_elements(dims, SIZE_MAX);
+    }
+    if (scan->at < scan->end && *scan->at == ']') {
+        return fail_count(scan, err);
+    }
+    bool more = true;
+    while (more) {
+        SY_TRY(scan_value(scan, err));
+        SY_TRY(scan_after(scan, &more, err));
+    }
+    if (scan->at != scan->end) {
+        return sy_fail(err, SY_BAD_INPUT, "data: bytes behind the array");
+    }
+    return SY_OK;
+}
+
+enum sy_status srv_tensor_u8(const struct srv_span *span,
+                             const struct srv_dims *dims, uint8_t *out,
+                             struct sy_error *err)
+{
+    struct scan scan = {.read = read_u8,
+                        .out = out,
+                        .expected = "a whole number from 0 to 255"};
+    return scan_tensor(&scan, span, dims, err);
+}
+
+enum sy_status srv_tensor_f32(const struct srv_span *span,
+                              const struct srv_dims *dims, float *out,
+                              struct sy_error *err)
+{
+    struct scan scan = {.read = read_f32, .out = out, .expected = "a number"};
+    return scan_tensor(&scan, span, dims, err);
+}

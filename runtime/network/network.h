@@ -24,10 +24,14 @@
 #include <stdint.h>
 
 #include "runtime/network/path.h"
+#include "runtime/network/route.h"
 
 #define SY_ABSENT SIZE_MAX
 
-enum { SY_TENSOR_NAME_BYTES = 160 };
+enum {
+    SY_TENSOR_NAME_BYTES = 160,
+    SY_NETWORK_MAX_VALUES = 1 << 28 /* 1 GiB of float32 */
+};
 
 struct sy_domain {
     char name[SY_NAME_BYTES];
@@ -37,7 +41,7 @@ struct sy_domain {
 
 struct sy_expert {
     char name[SY_NAME_BYTES];
-    int domain;
+    int domain; /* index */
     struct sy_path path;
     double temperature; /* calibration, 1 until fitted */
 };
@@ -75,12 +79,15 @@ struct sy_network {
     struct sy_domain *domain;
     int expert_count;
     struct sy_expert *expert;
+    /* One per domain, owned; NULL in a supernet. Set by sy_network_set_route,
+       at first the domain's expert "main", or its first one. */
+    struct sy_route **route;
 
     int unit_count;
     struct sy_unit *unit;
-    int stem, trunk;                        /* unit indices */
-    int first_block[SY_MAX_LAYERS];         /* unit of block 0 of a layer */
-    int first_head;                         /* unit of domain 0's head */
+    int stem, trunk;                /* unit indices */
+    int first_block[SY_MAX_LAYERS]; /* unit of block 0 of a layer */
+    int first_head;                 /* unit of domain 0's head */
 
     int tensor_count;
     struct sy_tensor *tensor;
@@ -88,7 +95,12 @@ struct sy_network {
     float *values;
 };
 
-/* What a network is built from; everything is copied. */
+/*
+ * What a network is built from; everything is copied. A domain whose `labels`
+ * are NULL gets the labels "0", "1", ... With experts, every domain must have
+ * one and every candidate of the spec must be on some expert's path: call
+ * sy_spec_prune first.
+ */
 struct sy_network_parts {
     const char *name;
     const struct sy_network_spec *spec;
@@ -96,9 +108,15 @@ struct sy_network_parts {
     const struct sy_domain *domain;
     int expert_count; /* 0: a supernet */
     const struct sy_expert *expert;
+    size_t max_values; /* refuse a larger network; 0: SY_NETWORK_MAX_VALUES */
 };
 
-/* Lays out units, tensors and zeroed values. Returns an owned network. */
+/*
+ * Lays out units, tensors and zeroed values, in the order stem, blocks by
+ * layer, trunk, heads; of a unit its weights, then its norms slot by slot.
+ * There is no padding: value_count numbers are the network. Returns an owned
+ * network. The parts are checked as input from outside.
+ */
 enum sy_status sy_network_new(struct sy_network **network,
                               const struct sy_network_parts *parts,
                               struct sy_error *err) SY_MUST_USE;
@@ -111,6 +129,10 @@ void sy_network_init(struct sy_network *network, uint64_t seed);
 /* Norm slots: one per domain, or one in shared mode; slot 0 is the stem's. */
 int sy_network_slots(const struct sy_network *network);
 int sy_network_slot(const struct sy_network *network, int unit, int domain);
+
+/* The slot's name in tensor names: a domain's, or "all". */
+const char *sy_network_slot_name(const struct sy_network *network, int unit,
+                                 int slot);
 
 /* Offset of the norm's scale for a domain, or SY_ABSENT. */
 size_t sy_network_norm(const struct sy_network *network, int unit, int domain,
@@ -129,6 +151,21 @@ int sy_network_stage_unit(const struct sy_network *network, int stage,
 int sy_network_find_domain(const struct sy_network *network, const char *name);
 int sy_network_find_expert(const struct sy_network *network, int domain,
                            const char *name);
+
+/*
+ * Takes the route of a domain in place of the one before. It must name experts
+ * of that domain, as sy_route_from_json has checked.
+ */
+void sy_network_set_route(struct sy_network *network, int domain,
+                          struct sy_route *route);
+
+/*
+ * The experts that a request of this domain runs: writes their indices to
+ * `experts` and returns how many there are, at most `max` and at most
+ * SY_ROUTE_MAX_EXPERTS; 0 in a supernet.
+ */
+int sy_network_route_experts(const struct sy_network *network, int domain,
+                             int *experts, int max);
 
 /* Multiply-adds and parameters of one path, stem and head included. */
 struct sy_cost sy_network_path_cost(const struct sy_network *network,

@@ -24,8 +24,8 @@ struct sy_path {
  */
 enum sy_status sy_path_parse(struct sy_path *path, const char *text,
                              const struct sy_network_spec *spec,
-                             const char *what, struct sy_error *err)
-    SY_MUST_USE;
+                             const char *what,
+                             struct sy_error *err) SY_MUST_USE;
 
 /* Writes the text form, at most SY_PATH_TEXT_BYTES; returns `text`. */
 const char *sy_path_text(const struct sy_path *path, char *text);

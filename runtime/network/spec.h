@@ -52,6 +52,26 @@ struct sy_network_spec {
     enum sy_norm_mode norm;
 };
 
+extern const char *const sy_norm_mode_names[3]; /* ends with NULL */
+
+/*
+ * True for names as domains, experts, blocks and networks have them: letters,
+ * digits, '_' and '-', from 1 to SY_NAME_BYTES - 1 of them.
+ */
+bool sy_name_valid(const char *name);
+
+/*
+ * Checks a spec that a program has built: counts, ids (valid, none twice,
+ * not "stem" or "trunk"), and that every block can be planned at its place.
+ * Messages begin with the place, "layers[2].blocks[0]: ".
+ */
+enum sy_status sy_spec_check(const struct sy_network_spec *spec,
+                             struct sy_error *err) SY_MUST_USE;
+
+/* Where the blocks of layer l stand; l = -1 gives the place of the stem. */
+struct sy_block_place sy_spec_place(const struct sy_network_spec *spec,
+                                    int layer);
+
 /*
  * Reads a checked spec from the object `json` that stands at `place` of
  * `file`. Candidates without "id" get l<layer>b<index>. Every block is

@@ -46,7 +46,7 @@ static void put_bars(struct dom_field *field, const char *width,
 static void put_dirt(struct dom_canvas *canvas, struct sy_rng *rng)
 {
     struct dom_field field;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         struct dom_point at = dom_anywhere(rng, 0.0f, SIDE);
         dom_field_clear(&field, SIDE);
         dom_field_disc(&field, at, dom_between(rng, 1.0f, 2.5f));
@@ -62,8 +62,8 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     struct dom_canvas canvas;
     struct dom_field field;
 
-    float paper = dom_between(&rng, 0.7f, 0.95f);
-    float ink = dom_between(&rng, 0.05f, 0.3f);
+    float paper = dom_between(&rng, 0.65f, 0.95f);
+    float ink = dom_between(&rng, 0.05f, 0.35f);
     if (sy_rng_below(&rng, 2) == 1) {
         float swap = paper;
         paper = ink;
@@ -71,12 +71,12 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     }
     dom_canvas_fill(&canvas, SIDE, 1, dom_grey(paper));
 
-    float module = dom_between(&rng, 1.7f, 2.3f);
+    float module = dom_between(&rng, 1.6f, 2.3f);
     float room = (SIDE - 2.0f - MODULES * module) * 0.5f;
     struct dom_pose pose = {.scale_x = module, .scale_y = module};
     pose.centre.x = SIDE * 0.5f + dom_between(&rng, -room, room);
-    pose.centre.y = SIDE * 0.5f + dom_between(&rng, -4.0f, 4.0f);
-    pose.turns = dom_between(&rng, -0.05f, 0.05f);
+    pose.centre.y = SIDE * 0.5f + dom_between(&rng, -6.0f, 6.0f);
+    pose.turns = dom_between(&rng, -0.07f, 0.07f);
     pose.shear = dom_between(&rng, -0.2f, 0.2f);
     struct dom_affine map = dom_affine_make(&pose);
     dom_field_clear(&field, SIDE);
@@ -85,9 +85,9 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
                      dom_grey(ink), 1.0f);
 
     put_dirt(&canvas, &rng);
-    dom_canvas_clouds(&canvas, &rng, 0.15f, 3);
+    dom_canvas_clouds(&canvas, &rng, 0.2f, 3);
     dom_canvas_blur(&canvas, dom_between(&rng, 0.0f, 0.2f));
-    dom_canvas_noise(&canvas, &rng, 0.08f);
+    dom_canvas_noise(&canvas, &rng, 0.09f);
     dom_canvas_bytes(&canvas, pixels);
 }
 

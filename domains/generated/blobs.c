@@ -24,7 +24,7 @@ static int fits(const struct disc *disc, int count, struct disc with)
     for (int i = 0; i < count; i++) {
         float dx = disc[i].centre.x - with.centre.x;
         float dy = disc[i].centre.y - with.centre.y;
-        float gap = disc[i].radius + with.radius + 1.8f;
+        float gap = disc[i].radius + with.radius + 2.2f;
         if (dx * dx + dy * dy < gap * gap) {
             return 0;
         }
@@ -34,21 +34,26 @@ static int fits(const struct disc *disc, int count, struct disc with)
 
 /*
  * Places `wanted` discs, the largest allowed radius shrinking with every
- * failed try; starting over is never needed because the least radius leaves
- * room for many more than eight.
+ * failed try. Large discs may fill the square before the last one is placed;
+ * then all are taken up and small ones placed instead. Of those there is
+ * always room for one more: seven keep its centre out of 7 pi 5.8^2 = 740
+ * square pixels at most, and it has 28.4^2 = 806.
  */
 static void place(struct disc *disc, int wanted, struct sy_rng *rng)
 {
-    float most = dom_between(rng, 2.2f, 4.6f);
-    int count = 0;
+    const float smallest = 1.6f, small = 1.8f;
+    float most = dom_between(rng, 2.2f, 4.2f);
+    int count = 0, failures = 0;
     while (count < wanted) {
         struct disc with;
-        with.radius = dom_between(rng, 1.3f, most);
-        with.centre.x = dom_between(rng, with.radius, SIDE - with.radius);
-        with.centre.y = dom_between(rng, with.radius, SIDE - with.radius);
+        with.radius = dom_between(rng, smallest, most);
+        with.centre = dom_anywhere(rng, with.radius, SIDE - with.radius);
         if (fits(disc, count, with)) {
             disc[count++] = with;
-        } else if (most > 1.5f) {
+        } else if (++failures == TRIES) {
+            count = 0;
+            most = small;
+        } else if (most > small) {
             most *= 0.97f;
         }
     }
@@ -69,10 +74,10 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     for (int i = 0; i <= label; i++) {
         dom_field_clear(&field, SIDE);
         dom_field_disc(&field, disc[i].centre, disc[i].radius);
-        float level = ground + dom_between(&rng, 0.3f, 0.5f);
+        float level = ground + dom_between(&rng, 0.4f, 0.55f);
         dom_canvas_paint(&canvas, &field, 0.0f, dom_grey(level), 1.0f);
     }
-    dom_canvas_noise(&canvas, &rng, 0.04f);
+    dom_canvas_noise(&canvas, &rng, 0.03f);
     if (sy_rng_below(&rng, 2) == 1) {
         for (int i = 0; i < SIDE * SIDE; i++) {
             canvas.value[i] = 1.0f - canvas.value[i];

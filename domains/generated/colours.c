@@ -35,9 +35,9 @@ static const enum hue pairs[CLASSES][2] = {
 static struct dom_ink shade(enum hue hue, struct sy_rng *rng)
 {
     struct dom_ink ink = hues[hue];
-    float light = dom_between(rng, 0.6f, 1.1f);
+    float light = dom_between(rng, 0.5f, 1.1f);
     for (int c = 0; c < 3; c++) {
-        ink.level[c] = ink.level[c] * light + dom_between(rng, -0.1f, 0.1f);
+        ink.level[c] = ink.level[c] * light + dom_between(rng, -0.14f, 0.14f);
     }
     return ink;
 }
@@ -63,21 +63,21 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     }
     dom_canvas_fill(&canvas, SIDE, 3, ground);
     dom_canvas_clouds(&canvas, &rng, 0.15f, 3);
-    for (uint32_t left = 4 + sy_rng_below(&rng, 3); left > 0; left--) {
+    for (uint32_t left = 5 + sy_rng_below(&rng, 3); left > 0; left--) {
         enum hue hue = (enum hue)sy_rng_below(&rng, HUES);
         struct dom_point at = dom_anywhere(&rng, 0.0f, SIDE);
         float radius = dom_between(&rng, 2.0f, 5.0f);
         put_disc(&canvas, at, radius, shade(hue, &rng));
     }
-    for (uint32_t left = 2 + sy_rng_below(&rng, 2); left > 0; left--) {
+    for (uint32_t left = 1 + sy_rng_below(&rng, 2); left > 0; left--) {
         struct dom_point at = dom_anywhere(&rng, 5.0f, SIDE - 5.0f);
-        float radius = dom_between(&rng, 4.0f, 6.5f);
+        float radius = dom_between(&rng, 3.2f, 5.5f);
         put_disc(&canvas, at, radius, shade(pairs[label][1], &rng));
         radius *= dom_between(&rng, 0.45f, 0.6f);
         put_disc(&canvas, at, radius, shade(pairs[label][0], &rng));
     }
     dom_canvas_blur(&canvas, dom_between(&rng, 0.0f, 0.15f));
-    dom_canvas_noise(&canvas, &rng, 0.05f);
+    dom_canvas_noise(&canvas, &rng, 0.06f);
     dom_canvas_bytes(&canvas, pixels);
 }
 

@@ -26,7 +26,7 @@ static struct dom_point at_time(int kind, float t)
     case 1:
         return (struct dom_point){dom_sin(t), 0.6f * dom_sin(2.0f * t)};
     case 2:
-        return (struct dom_point){dom_sin(t), 0.6f * dom_sin(3.0f * t)};
+        return (struct dom_point){dom_sin(t), 0.6f * dom_cos(3.0f * t)};
     case 3:
         p.x = 0.85f * dom_sin(2.0f * t);
         p.y = 0.85f * dom_sin(3.0f * t + 0.125f);
@@ -50,7 +50,7 @@ static struct dom_point at_time(int kind, float t)
 static void put_curve(struct dom_field *field, int kind,
                       const struct dom_affine *map, struct sy_rng *rng)
 {
-    float phase = sy_rng_uniform(rng), wobble = dom_between(rng, 0.0f, 0.1f);
+    float phase = sy_rng_uniform(rng), wobble = dom_between(rng, 0.0f, 0.08f);
     struct dom_point pen = {0.0f, 0.0f};
     for (int i = 0; i <= STEPS; i++) {
         float t = (float)i / STEPS;
@@ -85,7 +85,7 @@ static struct dom_ink other_ink(struct dom_ink from, struct sy_rng *rng)
             float d = ink.level[c] - from.level[c];
             sum += d * d;
         }
-        if (sum > 0.3f) {
+        if (sum > 0.35f) {
             return ink;
         }
     }
@@ -105,7 +105,7 @@ static void put_lines(struct dom_canvas *canvas, struct sy_rng *rng)
         }
         dom_field_clear(&field, SIDE);
         dom_field_segment(&field, from, to);
-        dom_canvas_paint(canvas, &field, 0.4f, any_ink(rng), 0.8f);
+        dom_canvas_paint(canvas, &field, 0.4f, any_ink(rng), 0.7f);
     }
 }
 
@@ -121,18 +121,18 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     dom_canvas_clouds(&canvas, &rng, 0.12f, 3);
     put_lines(&canvas, &rng);
 
-    float size = dom_between(&rng, 9.0f, 13.0f);
+    float size = dom_between(&rng, 10.0f, 13.5f);
     struct dom_pose pose;
     pose.centre = dom_anywhere(&rng, size + 1.0f, SIDE - 1.0f - size);
     pose.turns = sy_rng_uniform(&rng);
     pose.scale_x = size * dom_between(&rng, 0.8f, 1.0f);
     pose.scale_y = size * dom_between(&rng, 0.8f, 1.0f);
-    pose.shear = dom_between(&rng, -0.15f, 0.15f);
+    pose.shear = dom_between(&rng, -0.1f, 0.1f);
     struct dom_affine map = dom_affine_make(&pose);
     dom_field_clear(&field, SIDE);
     put_curve(&field, label, &map, &rng);
     struct dom_ink ink = other_ink(ground, &rng);
-    dom_canvas_paint(&canvas, &field, dom_between(&rng, 0.3f, 0.8f), ink, 1.0f);
+    dom_canvas_paint(&canvas, &field, dom_between(&rng, 0.5f, 0.9f), ink, 1.0f);
     dom_canvas_noise(&canvas, &rng, 0.06f);
     dom_canvas_bytes(&canvas, pixels);
 }

@@ -37,10 +37,22 @@ const struct dom_generator *dom_generator_find(const char *name);
 
 /*
  * Writes DIR/NAME/ as gzip'd IDX files with labels.txt, atomically file by
- * file. The bytes depend on the generator and the seed only.
+ * file. What the files hold depends on the generator and the seed only; the
+ * packed bytes also on the zlib that packs them.
  */
 enum sy_status dom_generate(const struct dom_generator *generator,
                             const char *dir, uint64_t seed,
                             struct sy_error *err) SY_MUST_USE;
+
+/*
+ * Draws a sheet for people: one row for each of the `count` generators of
+ * `list`, `per_row` images in a row with the classes taking turns, every
+ * pixel doubled. They are the first images that dom_generate would number,
+ * though of classes of their own. Written atomically as PNG.
+ */
+enum sy_status dom_contact_sheet(const struct dom_generator *const *list,
+                                 int count, int per_row, uint64_t seed,
+                                 const char *png_path,
+                                 struct sy_error *err) SY_MUST_USE;
 
 #endif

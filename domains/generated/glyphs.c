@@ -37,8 +37,8 @@ static struct dom_point joint(const char *text, const struct dom_affine *map,
         .x = (float)(text[0] - '0') * (2.0f / GRID) - 1.0f,
         .y = (float)(text[1] - '0') * (2.0f / GRID) - 1.0f,
     };
-    p.x += dom_between(rng, -0.13f, 0.13f);
-    p.y += dom_between(rng, -0.13f, 0.13f);
+    p.x += dom_between(rng, -0.17f, 0.17f);
+    p.y += dom_between(rng, -0.17f, 0.17f);
     return dom_affine_apply(map, p);
 }
 
@@ -74,7 +74,7 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     struct dom_field field;
 
     float paper = dom_between(&rng, 0.1f, 0.9f);
-    float step = dom_between(&rng, 0.35f, 0.6f);
+    float step = dom_between(&rng, 0.28f, 0.55f);
     if (paper > 0.5f) {
         step = -step;
     }
@@ -85,7 +85,7 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     float margin = size + SIDE * 0.5f - 12.0f;
     struct dom_pose pose;
     pose.centre = dom_anywhere(&rng, margin, SIDE - margin);
-    pose.turns = dom_between(&rng, -0.06f, 0.06f);
+    pose.turns = dom_between(&rng, -0.08f, 0.08f);
     pose.scale_x = size * dom_between(&rng, 0.7f, 1.0f);
     pose.scale_y = size;
     pose.shear = dom_between(&rng, -0.25f, 0.25f);
@@ -96,13 +96,13 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     dom_canvas_paint(&canvas, &field, width, dom_grey(paper + step), 1.0f);
 
     dom_field_clear(&field, SIDE);
-    for (uint32_t left = 2 + sy_rng_below(&rng, 2); left > 0; left--) {
+    for (uint32_t left = 3 + sy_rng_below(&rng, 3); left > 0; left--) {
         draw_stray(&field, &rng);
     }
-    dom_canvas_paint(&canvas, &field, 0.5f, dom_grey(paper + step), 0.8f);
+    dom_canvas_paint(&canvas, &field, 0.5f, dom_grey(paper + step), 1.0f);
 
     dom_canvas_blur(&canvas, dom_between(&rng, 0.0f, 0.2f));
-    dom_canvas_noise(&canvas, &rng, 0.05f);
+    dom_canvas_noise(&canvas, &rng, 0.07f);
     dom_canvas_bytes(&canvas, pixels);
 }
 

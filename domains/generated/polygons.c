@@ -110,7 +110,7 @@ static void put_clutter(struct dom_canvas *canvas, struct dom_field *field,
                         float third, struct sy_rng *rng)
 {
     dom_field_clear(field, SIDE);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         struct dom_point at = dom_anywhere(rng, 0.0f, SIDE);
         dom_field_disc(field, at, dom_between(rng, 0.8f, 1.8f));
     }
@@ -124,7 +124,7 @@ static void put_clutter(struct dom_canvas *canvas, struct dom_field *field,
     struct dom_point to = {at.x + 30.0f * s, at.y - 30.0f * c};
     dom_field_clear(field, SIDE);
     dom_field_segment(field, from, to);
-    dom_canvas_paint(canvas, field, dom_between(rng, 0.5f, 1.4f),
+    dom_canvas_paint(canvas, field, dom_between(rng, 0.3f, 0.9f),
                      dom_grey(third), 1.0f);
 }
 
@@ -136,18 +136,18 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     struct dom_field field;
 
     float ground = dom_between(&rng, 0.1f, 0.9f);
-    float step = dom_between(&rng, 0.3f, 0.6f);
+    float step = dom_between(&rng, 0.4f, 0.7f);
     if (ground > 0.5f) {
         step = -step;
     }
     dom_canvas_fill(&canvas, SIDE, 1, dom_grey(ground));
-    dom_canvas_clouds(&canvas, &rng, 0.15f, 4);
+    dom_canvas_clouds(&canvas, &rng, 0.1f, 4);
 
-    float size = dom_between(&rng, 7.5f, 12.0f);
+    float size = dom_between(&rng, 9.0f, 13.0f);
     struct dom_point centre = dom_anywhere(&rng, size + 1, SIDE - 1 - size);
     dom_field_clear(&field, SIDE);
     put_outline(&field, &outlines[label], size, centre, &rng);
-    if (sy_rng_below(&rng, 3) == 0) {
+    if (sy_rng_below(&rng, 4) == 0) {
         hollow(&field);
     }
     float shape = ground + step;
@@ -156,7 +156,7 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
                 dom_between(&rng, 0.0f, 1.0f), &rng);
 
     dom_canvas_blur(&canvas, dom_between(&rng, 0.0f, 0.15f));
-    dom_canvas_noise(&canvas, &rng, 0.05f);
+    dom_canvas_noise(&canvas, &rng, 0.04f);
     dom_canvas_bytes(&canvas, pixels);
 }
 

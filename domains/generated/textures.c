@@ -50,10 +50,10 @@ static void draw(uint64_t seed, uint32_t image, int label, uint8_t *pixels)
     dom_canvas_fill(&canvas, SIDE, 1, dom_grey(dom_between(&rng, 0.3f, 0.7f)));
     dom_canvas_clouds(&canvas, &rng, 0.2f, 3);
     float turns = (float)(label % DIRECTIONS) * (0.5f / DIRECTIONS) +
-                  dom_between(&rng, -0.022f, 0.022f);
+                  dom_between(&rng, -0.027f, 0.027f);
     float wavelength =
-        (label < DIRECTIONS ? 7.0f : 4.2f) * dom_between(&rng, 0.88f, 1.12f);
-    float amount = dom_between(&rng, 0.06f, 0.18f);
+        (label < DIRECTIONS ? 6.4f : 4.2f) * dom_between(&rng, 0.88f, 1.12f);
+    float amount = dom_between(&rng, 0.05f, 0.14f);
     for (int i = 0; i < PACKETS; i++) {
         float off = dom_between(&rng, -0.025f, 0.025f);
         float stretch = dom_between(&rng, 0.92f, 1.08f);

@@ -1,0 +1,208 @@
+/*
+ * test_classify.c - the classification head: loss by hand, gradient by finite
+ * differences, ties, smoothing, extremes, and the plans it emits.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/rng.h"
+#include "runtime/heads/head.h"
+#include "tests/support/check_main.h"
+
+static const struct sy_head_type *const head = &sy_head_classify;
+
+static double ln3;
+
+static void setup(void)
+{
+    ln3 = (double)(float)log(3.0);
+}
+
+START_TEST(the_loss_of_two_classes_is_what_a_hand_computes)
+{
+    float outputs[] = {0.0f, (float)log(3.0)}; /* softmax 1/4, 3/4 */
+    int label = 1;
+    float gradient[2];
+    struct sy_head_loss loss =
+        head->loss(outputs, &label, 1, 2, 0.0, 1.0, 1, gradient);
+
+    ck_assert(fabs(loss.loss - (log(4.0) - ln3)) < 1e-7);
+    ck_assert_int_eq(loss.correct, 1);
+    ck_assert(fabs(gradient[0] - 0.25) < 1e-7);
+    ck_assert(fabs(gradient[1] + 0.25) < 1e-7);
+}
+END_TEST
+
+START_TEST(smoothing_moves_part_of_the_target_to_every_class)
+{
+    float outputs[] = {0.0f, (float)log(3.0)};
+    int label = 1;
+    float gradient[2];
+    struct sy_head_loss loss =
+        head->loss(outputs, &label, 1, 2, 0.2, 1.0, 1, gradient);
+
+    /* Targets 0.1 and 0.9. */
+    ck_assert(fabs(loss.loss - (log(4.0) - 0.9 * ln3)) < 1e-7);
+    ck_assert(fabs(gradient[0] - 0.15) < 1e-7);
+    ck_assert(fabs(gradient[1] + 0.15) < 1e-7);
+}
+END_TEST
+
+START_TEST(loss_is_a_mean_and_the_gradient_is_of_the_weighted_share)
+{
+    float outputs[] = {0.0f, (float)log(3.0), 1.0f, 1.0f};
+    int labels[] = {1, 0};
+    float gradient[4];
+    struct sy_head_loss loss =
+        head->loss(outputs, labels, 2, 2, 0.0, 3.0, 8, gradient);
+
+    ck_assert(fabs(loss.loss - (log(4.0) - ln3 + log(2.0)) / 2.0) < 1e-7);
+    ck_assert_int_eq(loss.correct, 2);
+    ck_assert(fabs(gradient[0] - 0.25 * 3.0 / 8.0) < 1e-7);
+    ck_assert(fabs(gradient[2] + 0.5 * 3.0 / 8.0) < 1e-7);
+    loss = head->loss(outputs, labels, 0, 2, 0.0, 3.0, 8, NULL);
+    ck_assert(loss.loss == 0.0 && loss.correct == 0);
+}
+END_TEST
+
+START_TEST(of_equal_outputs_the_lower_index_is_the_answer)
+{
+    float outputs[] = {1.0f, 2.0f, 2.0f};
+    int labels[] = {0, 1, 2};
+
+    for (int i = 0; i < 3; i++) {
+        struct sy_head_loss loss =
+            head->loss(outputs, &labels[i], 1, 3, 0.0, 1.0, 1, NULL);
+        ck_assert_int_eq(loss.correct, i == 1);
+    }
+}
+END_TEST
+
+START_TEST(the_gradient_agrees_with_finite_differences)
+{
+    enum { COUNT = 3, CLASSES = 5 };
+    struct sy_rng rng = sy_rng_stream(1, SY_RNG_TEST, 0, 0);
+    float outputs[COUNT * CLASSES], gradient[COUNT * CLASSES];
+    int labels[COUNT] = {4, 0, 2};
+    double weight = 0.7, step = 1.0 / 1024.0;
+    int total = 9;
+
+    for (int i = 0; i < COUNT * CLASSES; i++) {
+        outputs[i] = 2.0f * sy_rng_normal(&rng);
+    }
+    (void)head->loss(outputs, labels, COUNT, CLASSES, 0.1, weight, total,
+                     gradient);
+    for (int i = 0; i < COUNT * CLASSES; i++) {
+        float kept = outputs[i], high = kept + (float)step;
+        float low = kept - (float)step;
+        outputs[i] = high;
+        double up = head->loss(outputs, labels, COUNT, CLASSES, 0.1, weight,
+                               total, NULL)
+                        .loss;
+        outputs[i] = low;
+        double down = head->loss(outputs, labels, COUNT, CLASSES, 0.1, weight,
+                                 total, NULL)
+                          .loss;
+        outputs[i] = kept;
+        double slope = (up - down) * COUNT / ((double)high - (double)low);
+        ck_assert(fabs(slope * weight / total - (double)gradient[i]) < 1e-7);
+    }
+}
+END_TEST
+
+START_TEST(extreme_outputs_stay_finite)
+{
+    float outputs[] = {FLT_MAX, -FLT_MAX, 0.0f};
+    float gradient[3], answer[3];
+
+    for (int label = 0; label < 3; label++) {
+        struct sy_head_loss loss =
+            head->loss(outputs, &label, 1, 3, 0.1, 1.0, 1, gradient);
+        ck_assert(isfinite(loss.loss) && loss.loss >= 0.0);
+        for (int k = 0; k < 3; k++) {
+            ck_assert(isfinite(gradient[k]));
+        }
+    }
+    head->answer(outputs, 3, 0.05, answer);
+    ck_assert(answer[0] == 1.0f && answer[1] == 0.0f && answer[2] == 0.0f);
+}
+END_TEST
+
+START_TEST(one_class_has_no_loss)
+{
+    float output = 7.0f, gradient, answer;
+    int label = 0;
+    struct sy_head_loss loss =
+        head->loss(&output, &label, 1, 1, 0.1, 1.0, 1, &gradient);
+
+    ck_assert(fabs(loss.loss) < 1e-12 && gradient == 0.0f);
+    head->answer(&output, 1, 1.0, &answer);
+    ck_assert(answer == 1.0f);
+}
+END_TEST
+
+START_TEST(the_answer_is_a_softmax_under_a_temperature)
+{
+    float outputs[] = {0.0f, 2.0f * (float)log(3.0), 0.0f}, answer[3];
+    double sum = 0.0;
+
+    head->answer(outputs, 3, 2.0, answer); /* exp: 1, 3, 1 */
+    for (int k = 0; k < 3; k++) {
+        sum += (double)answer[k];
+    }
+    ck_assert(fabs(sum - 1.0) < 1e-6);
+    ck_assert(fabs(answer[1] - 0.6) < 1e-6);
+    ck_assert(answer[0] == answer[2]);
+}
+END_TEST
+
+START_TEST(trunk_and_domain_are_ordinary_plans)
+{
+    struct sy_head_spec spec = {.width = 32, .act = SY_ACT_HSWISH};
+    struct sy_error err = {0};
+    struct sy_plan plan;
+
+    sy_plan_begin(&plan, (struct sy_shape){4, 4, 24}, &err);
+    head->emit_trunk(&spec, &plan);
+    sy_check_ok(sy_plan_end(&plan, plan.output), err);
+    ck_assert(
+        sy_shape_equal(plan.value[plan.output], (struct sy_shape){1, 1, 32}));
+    ck_assert_int_eq(sy_plan_cost(&plan).madds, 16 * 24 * 32);
+    ck_assert_str_eq(plan.param[0].name, "conv.weight");
+
+    sy_plan_begin(&plan, (struct sy_shape){1, 1, 32}, &err);
+    head->emit_domain(&spec, 10, &plan);
+    sy_check_ok(sy_plan_end(&plan, plan.output), err);
+    ck_assert(
+        sy_shape_equal(plan.value[plan.output], (struct sy_shape){1, 1, 10}));
+    ck_assert_str_eq(plan.param[0].name, "classifier.weight");
+    ck_assert_int_eq(plan.param[0].init, SY_INIT_DENSE);
+    ck_assert(!plan.param[0].decay && !plan.param[1].decay);
+
+    sy_plan_begin(&plan, (struct sy_shape){1, 1, 32}, &err);
+    head->emit_domain(&spec, 0, &plan);
+    ck_assert_int_eq(sy_plan_end(&plan, plan.output), SY_BAD_INPUT);
+    sy_check_says(err, "outputs: expected 1 to");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("classify");
+    TCase *tc = tcase_create("classify");
+
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, the_loss_of_two_classes_is_what_a_hand_computes);
+    tcase_add_test(tc, smoothing_moves_part_of_the_target_to_every_class);
+    tcase_add_test(tc,
+                   loss_is_a_mean_and_the_gradient_is_of_the_weighted_share);
+    tcase_add_test(tc, of_equal_outputs_the_lower_index_is_the_answer);
+    tcase_add_test(tc, the_gradient_agrees_with_finite_differences);
+    tcase_add_test(tc, extreme_outputs_stay_finite);
+    tcase_add_test(tc, one_class_has_no_loss);
+    tcase_add_test(tc, the_answer_is_a_softmax_under_a_temperature);
+    tcase_add_test(tc, trunk_and_domain_are_ordinary_plans);
+    suite_add_tcase(suite, tc);
+    return sy_check_run(suite);
+}

@@ -7,10 +7,13 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "domains/domain.h"
 #include "domains/fetch.h"
 #include "domains/generated/generated.h"
+#include "domains/image/image.h"
 #include "domains/listing.h"
 #include "runtime/base/json.h"
+#include "runtime/base/memory.h"
 
 static json_t *listed_json(const struct dom_listed *item)
 {
@@ -189,9 +192,46 @@ static int fetch(const struct cli_args *args)
     return cli_flag(args, "json") ? list(cli_arg(args, last), true) : CLI_OK;
 }
 
+/* domains sample DIR NAME OUT.png: one test image, its label on stdout. */
+static int sample(const struct cli_args *args)
+{
+    struct sy_error err = {0};
+    struct dom_options none = {0};
+    struct dom_domain *domain = NULL;
+    struct dom_image image = {.channels = 3};
+    int index = (int)cli_int(args, "index", 0);
+    int status = CLI_OK;
+    if (dom_open(&domain, cli_arg(args, 1), cli_arg(args, 2), &none, &err) !=
+        SY_OK) {
+        return cli_error(&err);
+    }
+    image.height = dom_height(domain) > 0 ? dom_height(domain) : 224;
+    image.width = dom_width(domain) > 0 ? dom_width(domain) : 224;
+    image.pixels = sy_alloc((size_t)image.height * (size_t)image.width * 3);
+    if (index >= dom_count(domain, DOM_TEST)) {
+        (void)sy_fail(&err, SY_BAD_INPUT,
+                      "%s: --index %d, but there are %d test images",
+                      cli_arg(args, 2), index, dom_count(domain, DOM_TEST));
+    } else if (image.pixels == NULL) {
+        (void)sy_fail(&err, SY_NO_MEMORY, "no memory for an image");
+    } else if (dom_read(domain, DOM_TEST, index, image.height, image.width,
+                        image.pixels, &err) == SY_OK &&
+               dom_image_save_png(&image, cli_arg(args, 3), &err) == SY_OK) {
+        printf("%s\n",
+               dom_class_name(domain, dom_label(domain, DOM_TEST, index)));
+    }
+    if (err.status != SY_OK) {
+        status = cli_error(&err);
+    }
+    dom_image_release(&image);
+    dom_close(domain);
+    return status;
+}
+
 static int run(const struct cli_args *args)
 {
-    static const char *const actions[] = {"list", "make", "fetch", NULL};
+    static const char *const actions[] = {"list", "make", "fetch", "sample",
+                                          NULL};
     const char *action = cli_arg(args, 0);
     bool two = cli_count(args) == 2;
     if (strcmp(action, "list") == 0 && two) {
@@ -203,10 +243,13 @@ static int run(const struct cli_args *args)
     if (strcmp(action, "fetch") == 0) {
         return fetch(args);
     }
+    if (strcmp(action, "sample") == 0 && cli_count(args) == 4) {
+        return sample(args);
+    }
     const char *near = sy_nearest_word(action, actions);
     (void)fprintf(stderr,
-                  "switchyard domains: expected list DIR, make DIR or "
-                  "fetch NAME... DIR%s%s%s\n",
+                  "switchyard domains: expected list DIR, make DIR, fetch "
+                  "NAME... DIR or sample DIR NAME OUT.png%s%s%s\n",
                   near != NULL ? "; did you mean \"" : "",
                   near != NULL ? near : "", near != NULL ? "\"?" : "");
     return CLI_BAD_INPUT;
@@ -217,19 +260,23 @@ static const struct cli_option options[] = {
      false},
     {"seed", CLI_INT, "N", "make: the same seed gives the same files", 0,
      INT64_MAX, false},
+    {"index", CLI_INT, "N", "sample: which test image (default 0)", 0,
+     INT32_MAX, false},
     CLI_JSON,
     CLI_END,
 };
 
 const struct cli_command cmd_domains = {
     .name = "domains",
-    .usage = "domains (list DIR | make DIR | fetch NAME... DIR)",
+    .usage = "domains (list DIR | make DIR | fetch NAME... DIR |\n"
+             "                          sample DIR NAME OUT.png)",
     .summary = "Lists a data folder, draws generated domains, fetches public "
                "ones",
     .about = "list   what stands in DIR: name, format, classes, shape, counts\n"
              "make   writes the built-in generated domains as ordinary files\n"
              "fetch  downloads public datasets from their original addresses,\n"
-             "       checked by SHA-256; without a name it lists them",
+             "       checked by SHA-256; without a name it lists them\n"
+             "sample writes one test image as PNG and prints its label",
     .example = "switchyard domains make runs/data --only glyphs,textures",
     .options = options,
     .min_args = 1,

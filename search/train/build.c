@@ -1,0 +1,120 @@
+/*
+ * build.c - collects domains, paths and experts and makes the network.
+ */
+#include "search/train/build.h"
+
+#include <string.h>
+
+#include "runtime/base/memory.h"
+
+/* What the network is made from while it is collected. */
+struct parts {
+    struct sy_network_spec spec;
+    struct sy_domain domain[SY_MAX_DOMAINS];
+    struct sy_expert expert[SY_MAX_EXPERTS];
+    int expert_count;
+};
+
+/* Names and labels of domain `d`. */
+static enum sy_status take_domain(struct parts *parts,
+                                  const struct nas_data *data, int d,
+                                  struct sy_error *err)
+{
+    const struct dom_domain *from = data->domain[d];
+    struct sy_domain *to = &parts->domain[d];
+    size_t length = strlen(dom_name(from));
+    memcpy(to->name, dom_name(from), length + 1);
+    to->classes = dom_classes(from);
+    to->labels = sy_alloc_zero((size_t)to->classes, sizeof *to->labels);
+    if (to->labels == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "network: no memory for labels");
+    }
+    for (int k = 0; k < to->classes; k++) {
+        to->labels[k] = sy_strdup(dom_class_name(from, k));
+        if (to->labels[k] == NULL) {
+            return sy_fail(err, SY_NO_MEMORY, "network: no memory for labels");
+        }
+    }
+    return SY_OK;
+}
+
+static void release_parts(struct parts *parts)
+{
+    for (int d = 0; d < SY_MAX_DOMAINS; d++) {
+        struct sy_domain *domain = &parts->domain[d];
+        for (int k = 0; domain->labels != NULL && k < domain->classes; k++) {
+            sy_free(domain->labels[k]);
+        }
+        sy_free(domain->labels);
+    }
+    sy_free(parts);
+}
+
+/* The configuration's paths, dealt to the domains in turn. */
+static enum sy_status take_config_paths(struct parts *parts,
+                                        const struct nas_config *config,
+                                        struct sy_error *err)
+{
+    if (config->path_count == 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: no paths: give --paths FILE, or \"paths\" in the "
+                       "configuration",
+                       config->name);
+    }
+    for (int d = 0; d < config->domain_count; d++) {
+        struct sy_expert *expert = &parts->expert[d];
+        memcpy(expert->name, "main", sizeof "main");
+        expert->domain = d;
+        expert->temperature = 1.0;
+        SY_TRY(sy_path_parse(&expert->path,
+                             config->path[d % config->path_count], &parts->spec,
+                             config->domain[d], err));
+    }
+    parts->expert_count = config->domain_count;
+    return SY_OK;
+}
+
+/* Drops unused candidates; the experts' paths are renumbered. */
+static void prune(struct parts *parts)
+{
+    static struct sy_path paths[SY_MAX_EXPERTS];
+    for (int e = 0; e < parts->expert_count; e++) {
+        paths[e] = parts->expert[e].path;
+    }
+    sy_spec_prune(&parts->spec, paths, parts->expert_count);
+    for (int e = 0; e < parts->expert_count; e++) {
+        parts->expert[e].path = paths[e];
+    }
+}
+
+enum sy_status nas_build(struct sy_network **network,
+                         const struct nas_config *config,
+                         const struct nas_data *data, const char *paths_file,
+                         struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct parts *parts = sy_alloc_zero(1, sizeof *parts);
+    (void)paths_file;
+    if (parts == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "network: no memory");
+    }
+    parts->spec = config->network;
+    for (int d = 0; d < data->count; d++) {
+        SY_TRY_OUT(take_domain(parts, data, d, err));
+    }
+    SY_TRY_OUT(take_config_paths(parts, config, err));
+    prune(parts);
+    struct sy_network_parts from = {
+        .name = config->name,
+        .spec = &parts->spec,
+        .domain_count = data->count,
+        .domain = parts->domain,
+        .expert_count = parts->expert_count,
+        .expert = parts->expert,
+    };
+    SY_TRY_OUT(sy_network_new(network, &from, err));
+    sy_network_init(*network, config->seed);
+out:
+    release_parts(parts);
+    return status;
+}

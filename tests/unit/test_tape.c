@@ -1,0 +1,317 @@
+/*
+ * test_tape.c - the training step on small random networks of every block
+ * kind: gradients against finite differences, bits whatever the number of
+ * threads, and what must not be touched.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/memory.h"
+#include "runtime/tape/tape.h"
+#include "tests/support/check_main.h"
+#include "tests/support/random_network.h"
+
+enum { SEGMENTS = 4, MAX_IMAGES = 5 };
+
+/* A step ready to run: two segments of domain 0, one of each other. */
+struct step {
+    struct sy_network *network;
+    struct sy_tape *tape;
+    struct sy_pool *pool;
+    struct sy_path path[SEGMENTS];
+    struct sy_segment segment[SEGMENTS];
+    float *images;
+    float *wanted; /* dL/d outputs: the loss is their product */
+    size_t outputs;
+    float *grads;
+    uint8_t *used;
+};
+
+static size_t step_outputs(const struct step *step, int s)
+{
+    const struct sy_segment *segment = &step->segment[s];
+    return (size_t)segment->count *
+           (size_t)step->network->domain[segment->domain].classes;
+}
+
+static void step_open(struct step *step, uint64_t seed, enum sy_norm_mode norm,
+                      int threads, const struct sy_backend *backend)
+{
+    struct sy_error err = {0};
+    struct sy_random_options options = {
+        .seed = seed, .domains = 3, .norm = norm};
+    struct sy_tape_options tape = {.shards = 3, .backend = backend};
+    struct sy_rng rng = sy_rng_stream(seed, SY_RNG_TEST, 1, 0);
+    size_t images = 0;
+    memset(step, 0, sizeof *step);
+    step->network = sy_random_network(&options);
+    sy_check_ok(sy_pool_new(&step->pool, threads, &err), err);
+    sy_check_ok(
+        sy_tape_new(&step->tape, step->network, step->pool, &tape, &err), err);
+    for (int s = 0; s < SEGMENTS; s++) {
+        step->path[s] = sy_random_path(&step->network->spec, &rng);
+        step->segment[s].path = &step->path[s];
+        step->segment[s].domain = s % 3;
+        step->segment[s].count = 2 + (int)sy_rng_below(&rng, MAX_IMAGES - 1);
+        images += (size_t)step->segment[s].count;
+        step->outputs += step_outputs(step, s);
+    }
+    size_t floats = images * sy_shape_floats(step->network->spec.input);
+    step->images = sy_alloc(floats * sizeof(float));
+    step->wanted = sy_alloc(step->outputs * sizeof(float));
+    step->grads = sy_alloc_zero(step->network->value_count, sizeof(float));
+    step->used = sy_alloc_zero((size_t)step->network->tensor_count, 1);
+    for (size_t i = 0; i < floats; i++) {
+        step->images[i] = sy_rng_normal(&rng);
+    }
+    for (size_t i = 0; i < step->outputs; i++) {
+        step->wanted[i] = sy_rng_normal(&rng);
+    }
+}
+
+static void step_close(struct step *step)
+{
+    sy_tape_free(step->tape);
+    sy_network_free(step->network);
+    sy_pool_free(step->pool);
+    sy_free(step->images);
+    sy_free(step->wanted);
+    sy_free(step->grads);
+    sy_free(step->used);
+}
+
+static double step_forward(struct step *step)
+{
+    struct sy_error err = {0};
+    const float *wanted = step->wanted;
+    double loss = 0;
+    sy_check_ok(sy_tape_forward(step->tape, step->segment, SEGMENTS,
+                                step->images, &err),
+                err);
+    for (int s = 0; s < SEGMENTS; s++) {
+        const float *outputs = sy_tape_outputs(step->tape, s);
+        for (size_t i = 0; i < step_outputs(step, s); i++) {
+            loss += (double)outputs[i] * (double)*wanted++;
+        }
+    }
+    return loss;
+}
+
+static void step_backward(struct step *step)
+{
+    struct sy_error err = {0};
+    const float *wanted = step->wanted;
+    for (int s = 0; s < SEGMENTS; s++) {
+        size_t count = step_outputs(step, s);
+        memcpy(sy_tape_output_grads(step->tape, s), wanted,
+               count * sizeof(float));
+        wanted += count;
+    }
+    sy_check_ok(sy_tape_backward(step->tape, step->grads, step->used, &err),
+                err);
+}
+
+/*
+ * The derivative along the tensor's own gradient must be its squared length.
+ * Returns the relative error. Steps over a kink of an activation make a
+ * difference wrong, so the best of three step lengths counts.
+ */
+static double tensor_error(struct step *step, const struct sy_tensor *tensor)
+{
+    float *w = step->network->values + tensor->offset;
+    const float *g = step->grads + tensor->offset;
+    float saved[4096];
+    double square = 0;
+    double best = INFINITY;
+    ck_assert_uint_le(tensor->count, 4096);
+    memcpy(saved, w, tensor->count * sizeof(float));
+    for (size_t i = 0; i < tensor->count; i++) {
+        square += (double)g[i] * (double)g[i];
+    }
+    if (sqrt(square) < 1e-4) {
+        return 0;
+    }
+    for (int k = 0; k < 3; k++) {
+        double length = (k == 0 ? 3e-3 : k == 1 ? 1e-3 : 1e-2) / sqrt(square);
+        double loss[2];
+        for (int side = 0; side < 2; side++) {
+            double sign = side == 0 ? 1 : -1;
+            for (size_t i = 0; i < tensor->count; i++) {
+                w[i] = (float)((double)saved[i] + sign * length * (double)g[i]);
+            }
+            loss[side] = step_forward(step);
+        }
+        memcpy(w, saved, tensor->count * sizeof(float));
+        double slope = (loss[0] - loss[1]) / (2 * length);
+        double error = fabs(slope - square) / square;
+        best = error < best ? error : best;
+    }
+    return best;
+}
+
+START_TEST(every_tensors_gradient_agrees_with_finite_differences)
+{
+    struct step step;
+    enum sy_norm_mode norm = _i % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED;
+    int checked = 0;
+    int bad = 0;
+    step_open(&step, 100 + (uint64_t)_i, norm, 2, &sy_backend_reference);
+    (void)step_forward(&step);
+    step_backward(&step);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &step.network->tensor[t];
+        if (!step.used[t] || tensor->count > 4096) {
+            continue;
+        }
+        checked++;
+        double error = tensor_error(&step, tensor);
+        ck_assert_msg(error < 0.5, "%s: relative error %g", tensor->name,
+                      error);
+        bad += error > 0.03;
+    }
+    ck_assert_int_gt(checked, 20);
+    /* A few may straddle kinks at every step length. */
+    ck_assert_msg(bad * 20 <= checked, "%d of %d tensors are off", bad,
+                  checked);
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(the_number_of_threads_does_not_change_a_bit)
+{
+    struct step one, many;
+    for (int threads = 2; threads <= 5; threads++) {
+        step_open(&one, 200 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 1, NULL);
+        step_open(&many, 200 + (uint64_t)_i, SY_NORM_PER_DOMAIN, threads, NULL);
+        ck_assert(step_forward(&one) == step_forward(&many));
+        step_backward(&one);
+        step_backward(&many);
+        sy_tape_update_norms(one.tape, 0.1f);
+        sy_tape_update_norms(many.tape, 0.1f);
+        size_t bytes = one.network->value_count * sizeof(float);
+        ck_assert_mem_eq(one.grads, many.grads, bytes);
+        ck_assert_mem_eq(one.network->values, many.network->values, bytes);
+        step_close(&one);
+        step_close(&many);
+    }
+}
+END_TEST
+
+START_TEST(what_no_path_uses_is_neither_read_nor_written)
+{
+    struct step step;
+    int domains[SEGMENTS];
+    step_open(&step, 300 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    for (int s = 0; s < SEGMENTS; s++) {
+        domains[s] = step.segment[s].domain;
+    }
+    sy_poison_unused(step.network, step.path, domains, SEGMENTS);
+    for (size_t i = 0; i < step.network->value_count; i++) {
+        step.grads[i] = -77.0f;
+    }
+    ck_assert(isfinite(step_forward(&step)));
+    step_backward(&step);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &step.network->tensor[t];
+        for (size_t i = 0; i < tensor->count; i++) {
+            float g = step.grads[tensor->offset + i];
+            if (step.used[t]) {
+                ck_assert_msg(isfinite(g) && g != -77.0f, "%s", tensor->name);
+            } else {
+                ck_assert_msg(g == -77.0f, "%s", tensor->name);
+            }
+        }
+    }
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(the_backends_agree_on_a_whole_step)
+{
+    struct step plain, fast;
+    double scale = 0, difference = 0;
+    step_open(&plain, 400 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2,
+              &sy_backend_reference);
+    step_open(&fast, 400 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    double a = step_forward(&plain);
+    double b = step_forward(&fast);
+    ck_assert_msg(fabs(a - b) <= 1e-3 * (fabs(a) + 1), "%g and %g", a, b);
+    step_backward(&plain);
+    step_backward(&fast);
+    for (size_t i = 0; i < plain.network->value_count; i++) {
+        double d = (double)plain.grads[i] - (double)fast.grads[i];
+        difference += d * d;
+        scale += (double)plain.grads[i] * (double)plain.grads[i];
+    }
+    ck_assert_msg(difference <= 1e-6 * scale, "%g of %g", difference, scale);
+    step_close(&plain);
+    step_close(&fast);
+}
+END_TEST
+
+START_TEST(a_steady_run_allocates_nothing)
+{
+    struct step step;
+    step_open(&step, 500, SY_NORM_PER_DOMAIN, 2, NULL);
+    for (int i = 0; i < 2; i++) {
+        (void)step_forward(&step);
+        step_backward(&step);
+    }
+    int64_t before = sy_alloc_calls();
+    (void)step_forward(&step);
+    step_backward(&step);
+    ck_assert_int_eq(sy_alloc_calls(), before);
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(running_statistics_move_to_the_batchs_by_the_momentum)
+{
+    struct step step;
+    struct step again;
+    step_open(&step, 600, SY_NORM_SHARED, 1, NULL);
+    step_open(&again, 600, SY_NORM_SHARED, 1, NULL);
+    (void)step_forward(&step);
+    (void)step_forward(&again);
+    sy_tape_update_norms(step.tape, 1.0f);
+    sy_tape_update_norms(again.tape, 0.25f);
+    int moved = 0;
+    struct sy_random_options options = {
+        .seed = 600, .domains = 3, .norm = SY_NORM_SHARED};
+    struct sy_network *start = sy_random_network(&options);
+    for (size_t i = 0; i < start->value_count; i++) {
+        float from = start->values[i];
+        float to = step.network->values[i];
+        float part = again.network->values[i];
+        ck_assert_float_eq_tol(part, from + 0.25f * (to - from),
+                               1e-5f * (fabsf(from) + fabsf(to) + 1));
+        moved += from != to;
+    }
+    ck_assert_int_gt(moved, 50);
+    sy_network_free(start);
+    step_close(&step);
+    step_close(&again);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("tape");
+    TCase *tc = tcase_create("tape");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(
+        tc, every_tensors_gradient_agrees_with_finite_differences, 0, 6);
+    tcase_add_loop_test(tc, the_number_of_threads_does_not_change_a_bit, 0, 4);
+    tcase_add_loop_test(tc, what_no_path_uses_is_neither_read_nor_written, 0,
+                        8);
+    tcase_add_loop_test(tc, the_backends_agree_on_a_whole_step, 0, 8);
+    tcase_add_test(tc, a_steady_run_allocates_nothing);
+    tcase_add_test(tc, running_statistics_move_to_the_batchs_by_the_momentum);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    return sy_check_run(suite());
+}

@@ -9,8 +9,8 @@
  *
  * The files are IDX (http://yann.lecun.com/exdb/mnist) in gzip: big-endian
  * dimensions, then bytes; grey domains have three dimensions and colour ones
- * four, channel last. The gzip header has no time, name or system. Images
- * are drawn and compressed in runs, so that memory stays small.
+ * four, channel last. A file is made whole in memory (15 MB at most for the
+ * counts in use), then packed, then written.
  *
  * The pixels depend on the seed alone. The compressed bytes are those of the
  * zlib at hand: the same on every run, but another deflate (zlib-ng) may
@@ -20,20 +20,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "domains/formats/gzip.h"
 #include "domains/generated/canvas.h"
 #include "domains/generated/members.h"
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 
-enum {
-    MAX_CLASSES = 16,
-    RUN_IMAGES = 64,
-    OUT_BYTES = 1 << 16,
-    MAX_IMAGE_BYTES = DOM_CANVAS_PIXELS * 3,
-    GZIP_WINDOW = 15 + 16 /* zlib's way to ask for a gzip wrapper */
-};
+enum { MAX_CLASSES = 16, MAX_DIMS = 4 };
 
 /* Test images are numbered from here, train images from 0. */
 static const uint32_t test_base = 1u << 24;
@@ -41,14 +35,6 @@ static const uint32_t test_base = 1u << 24;
 const struct dom_generator *const dom_generators[] = {
     &dom_glyphs,  &dom_polygons, &dom_textures, &dom_blobs,
     &dom_colours, &dom_barcodes, &dom_curves,   NULL,
-};
-
-/* One gzip stream going into one atomic file. */
-struct packer {
-    struct sy_writer writer;
-    z_stream stream;
-    gz_header header;
-    uint8_t *out;
 };
 
 const struct dom_generator *dom_generator_find(const char *name)
@@ -61,79 +47,51 @@ const struct dom_generator *dom_generator_find(const char *name)
     return NULL;
 }
 
-/* The allocator zlib is given, so that its memory is ours too. */
-static void *zlib_alloc(void *opaque, unsigned count, unsigned bytes_each)
-{
-    (void)opaque;
-    return sy_alloc_zero(count, bytes_each);
-}
+/* An IDX file in memory: the head, then room for the bytes it promises. */
+struct idx {
+    uint8_t *file; /* owned */
+    size_t bytes;
+    uint8_t *content; /* where in `file` the head ends */
+};
 
-static void zlib_free(void *opaque, void *block)
+/* The head is the magic number of bytes, then the dimensions, big-endian. */
+static enum sy_status idx_new(struct idx *idx, const int *dims, int count,
+                              const char *path, struct sy_error *err)
 {
-    (void)opaque;
-    sy_free(block);
-}
-
-static enum sy_status packer_open(struct packer *packer, const char *path,
-                                  struct sy_error *err)
-{
-    packer->stream = (z_stream){.zalloc = zlib_alloc, .zfree = zlib_free};
-    packer->header = (gz_header){.os = 255};
-    packer->out = sy_alloc(OUT_BYTES);
-    if (packer->out == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "%s: no memory to compress", path);
+    SY_ASSERT(count >= 1 && count <= MAX_DIMS);
+    size_t head = 4 + 4 * (size_t)count, content = 1;
+    for (int i = 0; i < count; i++) {
+        content *= (size_t)dims[i];
     }
-    int rc = deflateInit2(&packer->stream, 6, Z_DEFLATED, GZIP_WINDOW, 8,
-                          Z_DEFAULT_STRATEGY);
-    if (rc != Z_OK) {
-        sy_free(packer->out);
-        return sy_fail(err, SY_NO_MEMORY, "%s: no memory to compress", path);
+    idx->bytes = head + content;
+    idx->file = sy_alloc(idx->bytes);
+    if (idx->file == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "%s: no memory for %zu bytes", path,
+                       idx->bytes);
     }
-    deflateSetHeader(&packer->stream, &packer->header);
-    enum sy_status status = sy_writer_open(&packer->writer, path, err);
-    if (status != SY_OK) {
-        deflateEnd(&packer->stream);
-        sy_free(packer->out);
+    idx->content = idx->file + head;
+    const uint8_t magic[4] = {0, 0, 8, (uint8_t)count};
+    memcpy(idx->file, magic, sizeof(magic));
+    for (int i = 0; i < 4 * count; i++) {
+        idx->file[4 + i] = (uint8_t)(dims[i / 4] >> (24 - 8 * (i % 4)));
     }
-    return status;
-}
-
-/* Gives back what packer_open took; an uncommitted file goes away. */
-static void packer_close(struct packer *packer)
-{
-    deflateEnd(&packer->stream);
-    sy_free(packer->out);
-    sy_writer_abort(&packer->writer);
-}
-
-/* Compresses `bytes` of data; Z_FINISH as `flush` ends the stream. */
-static enum sy_status packer_add(struct packer *packer, uint8_t *data,
-                                 size_t bytes, int flush, struct sy_error *err)
-{
-    packer->stream.next_in = data;
-    packer->stream.avail_in = (unsigned)bytes;
-    do {
-        packer->stream.next_out = packer->out;
-        packer->stream.avail_out = OUT_BYTES;
-        int rc = deflate(&packer->stream, flush);
-        SY_ASSERT(rc == Z_OK || rc == Z_STREAM_END || rc == Z_BUF_ERROR);
-        SY_TRY(sy_writer_write(&packer->writer, packer->out,
-                               OUT_BYTES - packer->stream.avail_out, err));
-    } while (packer->stream.avail_out == 0);
     return SY_OK;
 }
 
-/* The IDX head: magic number of bytes, then the dimensions, big-endian. */
-static enum sy_status add_head(struct packer *packer, const int *dims,
-                               int count, struct sy_error *err)
+/* Packs the file to `path` and gives its memory back, whatever happens. */
+static enum sy_status idx_save(struct idx *idx, const char *path,
+                               struct sy_error *err)
 {
-    uint8_t head[4 + 4 * 4] = {0, 0, 8, (uint8_t)count};
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < 4; k++) {
-            head[4 + 4 * i + k] = (uint8_t)(dims[i] >> (24 - 8 * k));
-        }
+    uint8_t *packed = NULL;
+    size_t packed_bytes = 0;
+    enum sy_status status =
+        dom_gzip_deflate(idx->file, idx->bytes, &packed, &packed_bytes, err);
+    sy_free(idx->file);
+    if (status == SY_OK) {
+        status = sy_file_write(path, packed, packed_bytes, err);
+        sy_free(packed);
     }
-    return packer_add(packer, head, 4 + 4 * (size_t)count, Z_NO_FLUSH, err);
+    return status;
 }
 
 /* The class of image `base + index`; see DESIGN. */
@@ -156,37 +114,16 @@ static enum sy_status write_images(const struct dom_generator *generator,
 {
     int side = generator->side, channels = generator->channels;
     size_t image_bytes = (size_t)side * (size_t)side * (size_t)channels;
-    SY_ASSERT(image_bytes <= MAX_IMAGE_BYTES);
-    struct packer packer;
-    enum sy_status status = SY_OK;
-    uint8_t *run = sy_alloc(RUN_IMAGES * image_bytes);
-    if (run == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "%s: no memory to draw", path);
+    const int dims[MAX_DIMS] = {count, side, side, channels};
+    struct idx idx;
+    SY_TRY(idx_new(&idx, dims, channels == 1 ? 3 : 4, path, err));
+    for (int i = 0; i < count; i++) {
+        uint32_t index = (uint32_t)i;
+        generator->draw(seed, base + index,
+                        label_of(generator, seed, base, index),
+                        idx.content + (size_t)i * image_bytes);
     }
-    status = packer_open(&packer, path, err);
-    if (status != SY_OK) {
-        sy_free(run);
-        return status;
-    }
-    const int dims[4] = {count, side, side, channels};
-    SY_TRY_OUT(add_head(&packer, dims, channels == 1 ? 3 : 4, err));
-    for (int i = 0; i < count; i += RUN_IMAGES) {
-        int images = count - i < RUN_IMAGES ? count - i : RUN_IMAGES;
-        for (int k = 0; k < images; k++) {
-            uint32_t index = (uint32_t)(i + k);
-            generator->draw(seed, base + index,
-                            label_of(generator, seed, base, index),
-                            run + (size_t)k * image_bytes);
-        }
-        SY_TRY_OUT(packer_add(&packer, run, (size_t)images * image_bytes,
-                              Z_NO_FLUSH, err));
-    }
-    SY_TRY_OUT(packer_add(&packer, NULL, 0, Z_FINISH, err));
-    status = sy_writer_commit(&packer.writer, err);
-out:
-    packer_close(&packer);
-    sy_free(run);
-    return status;
+    return idx_save(&idx, path, err);
 }
 
 static enum sy_status write_labels(const struct dom_generator *generator,
@@ -194,19 +131,12 @@ static enum sy_status write_labels(const struct dom_generator *generator,
                                    uint32_t base, int count,
                                    struct sy_error *err)
 {
-    struct packer packer;
-    enum sy_status status = SY_OK;
-    SY_TRY(packer_open(&packer, path, err));
-    SY_TRY_OUT(add_head(&packer, &count, 1, err));
+    struct idx idx;
+    SY_TRY(idx_new(&idx, &count, 1, path, err));
     for (int i = 0; i < count; i++) {
-        uint8_t label = (uint8_t)label_of(generator, seed, base, (uint32_t)i);
-        SY_TRY_OUT(packer_add(&packer, &label, 1, Z_NO_FLUSH, err));
+        idx.content[i] = (uint8_t)label_of(generator, seed, base, (uint32_t)i);
     }
-    SY_TRY_OUT(packer_add(&packer, NULL, 0, Z_FINISH, err));
-    status = sy_writer_commit(&packer.writer, err);
-out:
-    packer_close(&packer);
-    return status;
+    return idx_save(&idx, path, err);
 }
 
 /* Both files of a part, "train" or "test". */

@@ -341,6 +341,11 @@ void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
     sy_pool_run(executor->pool, count, finish_request, &finish);
 }
 
+const struct sy_network *sy_executor_network(const struct sy_executor *executor)
+{
+    return executor->network;
+}
+
 void sy_executor_profile(struct sy_executor *executor, bool on)
 {
     executor->profiling = on;

@@ -80,6 +80,10 @@ void sy_executor_free(struct sy_executor *executor);
 void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
                      int count, struct sy_executor_stats *stats);
 
+/* The network it runs; borrowed until sy_executor_free. */
+const struct sy_network *sy_executor_network(
+    const struct sy_executor *executor);
+
 /*
  * Switches the measuring of units on (from zero) or off. Off at first; on, it
  * costs two looks at the clock per image and unit. Thread: that of run.

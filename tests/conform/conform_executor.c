@@ -105,8 +105,8 @@ int main(void)
 {
     Suite *suite = suite_create("executor on every backend");
     TCase *tc = tcase_create("conformance");
-    tcase_add_test(
-        tc, the_executor_computes_what_the_plans_say_on_every_backend);
+    tcase_add_test(tc,
+                   the_executor_computes_what_the_plans_say_on_every_backend);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

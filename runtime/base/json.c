@@ -7,8 +7,9 @@
  *   - It must come from one allocator for the whole life of the process, so
  *     it is given ours before main() begins. A switch at the first parse would
  *     be too late for a value that was built before.
- *   - When it cannot allocate it often reports a syntax error. A mark per
- *     thread says what really happened.
+ *   - When it cannot allocate it often reports a syntax error, and sometimes
+ *     goes on (a table of keys that could not grow). A mark per thread says
+ *     what really happened, and no value made meanwhile is trusted.
  *
  * Texts from outside go into messages shortened and with control characters
  * escaped, so a message stays one line.
@@ -170,7 +171,8 @@ enum sy_status sy_json_parse(const char *text, size_t bytes, const char *name,
     out_of_memory = false;
     json_t *value = json_loadb(bytes > 0 ? text : "", bytes,
                                JSON_REJECT_DUPLICATES, &failure);
-    if (value == NULL && out_of_memory) {
+    if (out_of_memory) {
+        json_decref(value);
         return sy_fail(err, SY_NO_MEMORY, "%s: no memory to parse it", name);
     }
     if (value == NULL) {
@@ -558,7 +560,7 @@ enum sy_status sy_json_save(const char *path, json_t *root,
     out_of_memory = false;
     int dumped = json_dump_callback(root, save_part, &saving,
                                     JSON_INDENT(2) | JSON_ENCODE_ANY);
-    if (dumped != 0) {
+    if (dumped != 0 || out_of_memory) {
         sy_writer_abort(&saving.writer);
         if (saving.status != SY_OK) {
             return saving.status;

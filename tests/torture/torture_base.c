@@ -147,9 +147,12 @@ static void put_file(const char *name, const char *text)
 /* Fills the folder at the first call: only one operation needs the files. */
 static void fill_folder(void)
 {
-    char name[32] = "many/000";
-    for (int i = 0; i < MANY && !sy_file_exists(sy_check_path(name)); i++) {
-        snprintf(name, sizeof name, "many/%03d", MANY - 1 - i);
+    if (sy_file_exists(sy_check_path("many/000"))) {
+        return;
+    }
+    for (int i = 0; i < MANY; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "many/%03d", i);
         put_file(name, "");
     }
 }

@@ -43,8 +43,7 @@ enum sy_status sy_artefact_save(const struct sy_network *network,
                                 struct sy_error *err) SY_MUST_USE;
 
 /* Finds the version that a MODEL argument means. */
-enum sy_status sy_artefact_find(const char *model,
-                                struct sy_artefact *artefact,
+enum sy_status sy_artefact_find(const char *model, struct sy_artefact *artefact,
                                 struct sy_error *err) SY_MUST_USE;
 
 /* Finds, reads and checks. The network is owned by the caller. */
@@ -58,13 +57,13 @@ enum sy_status sy_artefact_load(const char *model, struct sy_network **network,
  */
 json_t *sy_artefact_describe(const struct sy_network *network);
 enum sy_status sy_artefact_network(struct sy_network **network, json_t *root,
-                                   const char *file, struct sy_error *err)
-    SY_MUST_USE;
+                                   const char *file,
+                                   struct sy_error *err) SY_MUST_USE;
 
 /* Copies every tensor of `network` out of `weights`, checked as above. */
 enum sy_status sy_artefact_fill(struct sy_network *network,
                                 const struct sy_st_file *weights,
-                                const char *file, struct sy_error *err)
-    SY_MUST_USE;
+                                const char *file,
+                                struct sy_error *err) SY_MUST_USE;
 
 #endif

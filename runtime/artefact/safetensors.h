@@ -56,7 +56,7 @@ const char *sy_st_metadata(const struct sy_st_file *file, const char *key);
  * Writes a file atomically. `metadata` is an object of texts, or NULL.
  */
 enum sy_status sy_st_save(const char *path, const struct sy_st_entry *entries,
-                          int count, json_t *metadata, struct sy_error *err)
-    SY_MUST_USE;
+                          int count, json_t *metadata,
+                          struct sy_error *err) SY_MUST_USE;
 
 #endif

@@ -128,13 +128,12 @@ static enum sy_status read_head(struct sy_network_spec *spec,
     return sy_json_end(&in);
 }
 
-enum sy_status sy_spec_from_json(struct sy_network_spec *spec, json_t *json,
-                                 const char *file, const char *place,
-                                 struct sy_error *err)
+static enum sy_status read_root(struct sy_network_spec *spec, json_t *json,
+                                const char *file, const char *place,
+                                struct sy_error *err)
 {
     char at[SY_JSON_PLACE_BYTES];
     int norm = SY_NORM_PER_DOMAIN;
-    memset(spec, 0, sizeof *spec);
     struct sy_json in = sy_json_object(json, file, place, err);
     if (in.status != SY_OK) {
         return in.status;
@@ -154,13 +153,24 @@ enum sy_status sy_spec_from_json(struct sy_network_spec *spec, json_t *json,
     }
     sy_json_opt_choice(&in, "norm", sy_norm_mode_names, &norm);
     spec->norm = (enum sy_norm_mode)norm;
-    SY_TRY(sy_json_end(&in));
-    enum sy_status status = sy_spec_check(spec, err);
+    return sy_json_end(&in);
+}
+
+enum sy_status sy_spec_from_json(struct sy_network_spec *spec, json_t *json,
+                                 const char *file, const char *place,
+                                 struct sy_error *err)
+{
+    struct sy_network_spec read;
+    memset(&read, 0, sizeof read);
+    SY_TRY(read_root(&read, json, file, place, err));
+    enum sy_status status = sy_spec_check(&read, err);
     if (status != SY_OK) {
         sy_error_prefix(err, "%s%s%s", file, place[0] != '\0' ? ": " : "",
                         place);
+        return status;
     }
-    return status;
+    *spec = read;
+    return SY_OK;
 }
 
 /* Adds the keys of a block to `object`; false: no memory. */

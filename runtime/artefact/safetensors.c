@@ -281,8 +281,8 @@ enum sy_status sy_st_parse(struct sy_st_file **file, const uint8_t *data,
 {
     enum sy_status status;
     size_t header_bytes = 0;
-    SY_ASSERT((uintptr_t)data % sizeof(float) == 0);
     SY_TRY(find_header(data, bytes, name, &header_bytes, err));
+    SY_ASSERT((uintptr_t)data % sizeof(float) == 0);
     struct sy_st_file *read = sy_alloc_zero(1, sizeof *read);
     if (read == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "%s: no memory to read it", name);
@@ -307,12 +307,9 @@ out:
 enum sy_status sy_st_open(struct sy_st_file **file, const char *path,
                           struct sy_error *err)
 {
-    /* An empty file has no aligned bytes, and is refused before they count. */
-    static const _Alignas(SY_ALIGN_BYTES) uint8_t nothing[1];
     struct sy_map map;
     SY_TRY(sy_map_open(&map, path, err));
-    enum sy_status status = sy_st_parse(
-        file, map.bytes > 0 ? map.data : nothing, map.bytes, path, err);
+    enum sy_status status = sy_st_parse(file, map.data, map.bytes, path, err);
     if (status != SY_OK) {
         sy_map_close(&map);
         return status;

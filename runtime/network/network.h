@@ -28,6 +28,10 @@
 
 #define SY_ABSENT SIZE_MAX
 
+/* Calibration stays within these. */
+#define SY_TEMPERATURE_MIN 1e-6
+#define SY_TEMPERATURE_MAX 1e6
+
 enum {
     SY_TENSOR_NAME_BYTES = 160,
     SY_NETWORK_MAX_VALUES = 1 << 28 /* 1 GiB of float32 */

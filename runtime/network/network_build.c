@@ -7,7 +7,6 @@
  * few kilobytes can ask for terabytes. Counting and laying out are the same
  * walk (lay_out), once without and once with memory, so they cannot disagree.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,11 +86,12 @@ static enum sy_status check_expert(const struct sy_network_parts *parts, int e,
                        "experts[%d].domain: expected 0 to %d, found %d", e,
                        parts->domain_count - 1, expert->domain);
     }
-    if (!(expert->temperature > 0.0) || !isfinite(expert->temperature)) {
+    if (!(expert->temperature >= SY_TEMPERATURE_MIN &&
+          expert->temperature <= SY_TEMPERATURE_MAX)) {
         return sy_fail(err, SY_BAD_INPUT,
-                       "experts[%d].temperature: expected a finite number "
-                       "above 0, found %g",
-                       e, expert->temperature);
+                       "experts[%d].temperature: expected %g to %g, found %g",
+                       e, SY_TEMPERATURE_MIN, SY_TEMPERATURE_MAX,
+                       expert->temperature);
     }
     for (int before = 0; before < e; before++) {
         if (parts->expert[before].domain == expert->domain &&

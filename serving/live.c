@@ -13,19 +13,13 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
-/* The expert that stands first among a domain's is its answer. */
+/* The first expert of a domain's route gives its answer. */
 static enum sy_status choose_experts(struct srv_live *live,
                                      struct sy_error *err)
 {
     const struct sy_network *network = live->network;
     for (int d = 0; d < network->domain_count; d++) {
-        live->expert[d] = -1;
-        for (int e = network->expert_count - 1; e >= 0; e--) {
-            if (network->expert[e].domain == d) {
-                live->expert[d] = e;
-            }
-        }
-        if (live->expert[d] < 0) {
+        if (sy_network_route_experts(network, d, &live->expert[d], 1) != 1) {
             return sy_fail(err, SY_BAD_INPUT,
                            "network %s: no expert answers for domain %s: "
                            "train it before serving it",

@@ -27,7 +27,7 @@ struct srv_live {
     const struct sy_network *network; /* the snapshot's */
     struct sy_executor *executor;     /* owned; engine thread only */
     int64_t loaded_ns;                /* how long loading took */
-    int expert[SY_MAX_DOMAINS];       /* that answers for a domain; -1 none */
+    int expert[SY_MAX_DOMAINS];       /* that answers for a domain */
 
     /* What it has done, for people. */
     atomic_llong requests;

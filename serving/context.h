@@ -1,0 +1,20 @@
+/*
+ * context.h - what handlers see of the server.
+ *
+ * Thread: any; nothing in it changes but `draining`.
+ */
+#ifndef SRV_CONTEXT_H
+#define SRV_CONTEXT_H
+
+#include "serving/batcher.h"
+#include "serving/repository.h"
+
+struct srv_context {
+    struct srv_repository *repository;
+    struct srv_batcher *batcher;
+    int64_t request_timeout_ns;
+    int max_images;       /* of one request */
+    atomic_bool draining; /* on the way to the end: not ready any more */
+};
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * classify.c - picture bytes to a job, a finished job to a label.
+ *
+ * DESIGN: decoding and resizing happen on the HTTP thread, so the engine only
+ * ever sees tensors of the network's size; resizing is the same integer
+ * arithmetic that training used (domains/image), so an image that was trained
+ * on gives the server the bits it gave the trainer.
+ */
+#include "serving/protocol/classify.h"
+
+#include <string.h>
+
+#include "domains/batch/batch.h"
+#include "domains/image/image.h"
+#include "runtime/base/memory.h"
+#include "serving/protocol/model.h"
+#include "serving/protocol/text.h"
+#include "serving/protocol/work.h"
+
+enum { TOP_CLASSES = 5 };
+
+static void start(void *state, srv_wake_fn wake, void *waiter)
+{
+    srv_work_start(state, wake, waiter);
+}
+
+static void release(void *state)
+{
+    struct srv_work *work = state;
+    srv_job_unref(work->job);
+    sy_free(work);
+}
+
+/* The most probable classes, best first; ties to the lower index. */
+static int find_top(const float *probabilities, int classes, int *top)
+{
+    int count = 0;
+    for (int k = 0; k < classes; k++) {
+        int at = count;
+        while (at > 0 && probabilities[k] > probabilities[top[at - 1]]) {
+            at--;
+        }
+        if (at == TOP_CLASSES) {
+            continue;
+        }
+        count += count < TOP_CLASSES ? 1 : 0;
+        memmove(top + at + 1, top + at, (size_t)(count - at - 1) * sizeof *top);
+        top[at] = k;
+    }
+    return count;
+}
+
+static void put_answer(struct srv_text *text, const struct srv_job *job)
+{
+    const struct sy_network *network = job->live->network;
+    const struct sy_domain *domain = &network->domain[job->domain];
+    int top[TOP_CLASSES];
+    int count = find_top(job->probabilities, job->classes, top);
+    srv_text_puts(text, "{\"domain\":");
+    srv_text_string(text, domain->name);
+    srv_text_puts(text, ",\"label\":");
+    srv_text_string(text, domain->labels[top[0]]);
+    srv_text_puts(text, ",\"probability\":");
+    srv_text_float(text, job->probabilities[top[0]]);
+    srv_text_puts(text, ",\"top\":[");
+    for (int i = 0; i < count; i++) {
+        srv_text_puts(text, i > 0 ? ",{\"label\":" : "{\"label\":");
+        srv_text_string(text, domain->labels[top[i]]);
+        srv_text_puts(text, ",\"probability\":");
+        srv_text_float(text, job->probabilities[top[i]]);
+        srv_text_puts(text, "}");
+    }
+    srv_text_puts(text, "],\"route\":{\"experts\":[");
+    srv_text_string(text, network->expert[job->expert].name);
+    srv_text_printf(text, "],\"blocks\":%d,\"madds\":%lld,\"us\":%lld}",
+                    job->blocks, (long long)job->madds,
+                    (long long)(job->compute_ns / 1000));
+    srv_text_puts(text, ",\"snapshot\":");
+    srv_text_string(text, job->live->label);
+    srv_text_puts(text, "}");
+}
+
+static void finish(void *state, struct srv_reply *reply)
+{
+    struct srv_work *work = state;
+    if (!srv_work_done(work, reply)) {
+        return;
+    }
+    struct srv_text text = {0};
+    put_answer(&text, work->job);
+    srv_reply_take(reply, 200, "application/json", text.data, text.bytes);
+    srv_work_headers(work, reply);
+}
+
+/* Decodes and resizes the picture into the job's one image. */
+static enum sy_status fill_image(struct srv_job *job,
+                                 const struct srv_request *in,
+                                 struct sy_error *err)
+{
+    struct sy_shape input = job->live->network->spec.input;
+    struct dom_image image = {0};
+    uint8_t *pixels = sy_alloc(job->image_floats);
+    if (pixels == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "request body: out of memory");
+    }
+    enum sy_status status;
+    SY_TRY_OUT(dom_image_decode(&image, (const uint8_t *)in->body,
+                                in->body_bytes, "request body", err));
+    SY_TRY_OUT(dom_image_fit(&image, input.h, input.w, pixels, err));
+    dom_normalise(pixels, job->image_floats, job->images);
+out:
+    dom_image_release(&image);
+    sy_free(pixels);
+    return status;
+}
+
+/* A job for the picture; all that can be wrong with the request is here. */
+static enum sy_status parse(struct srv_job **job, struct srv_context *server,
+                            const struct srv_request *in, struct sy_error *err)
+{
+    struct srv_model model;
+    struct srv_job *made = NULL;
+    const char *name = srv_target_query(&in->target, "domain");
+    SY_TRY(
+        srv_model_find(&model, server->repository, in->capture[0], NULL, err));
+    int domain = model.domain;
+    enum sy_status status = SY_OK;
+    if (domain < 0) {
+        SY_TRY_OUT(srv_model_domain(model.live, name, &domain, err));
+    }
+    if (in->body_bytes == 0) {
+        status = sy_fail(err, SY_BAD_INPUT,
+                         "request body: expected the bytes of a PNG or JPEG "
+                         "file, found nothing");
+        goto out;
+    }
+    SY_TRY_OUT(srv_batcher_room(server->batcher, err));
+    SY_TRY_OUT(srv_job_new(&made, model.live, domain, 1, err));
+    SY_TRY_OUT(fill_image(made, in, err));
+    *job = made;
+    made = NULL;
+out:
+    srv_job_unref(made);
+    srv_model_release(&model);
+    return status;
+}
+
+void srv_classify(void *context, const struct srv_request *in,
+                  struct srv_reply *reply, struct srv_later *later)
+{
+    struct sy_error err = {0};
+    struct srv_job *job = NULL;
+    if (parse(&job, context, in, &err) != SY_OK) {
+        srv_reply_failure(reply, &err);
+        return;
+    }
+    struct srv_work *work = sy_alloc_zero(1, sizeof *work);
+    if (work == NULL) {
+        srv_job_unref(job);
+        srv_reply_error(reply, 500, "out of memory");
+        return;
+    }
+    work->server = context;
+    work->job = job;
+    *later = (struct srv_later){
+        .state = work, .start = start, .finish = finish, .release = release};
+}

@@ -1,0 +1,40 @@
+/*
+ * model.h - model names: NET.DOMAIN and NET.
+ *
+ * A served network NET with domains D1..Dn is n + 1 models: NET.D1 .. NET.Dn,
+ * each an ordinary classifier, and NET itself, which needs to be told the
+ * domain. No domain has a dot in its name, so the last dot separates.
+ *
+ * Thread: any.
+ */
+#ifndef SRV_PROTOCOL_MODEL_H
+#define SRV_PROTOCOL_MODEL_H
+
+#include "serving/context.h"
+
+enum { SRV_MODEL_NAME_BYTES = 2 * SY_NAME_BYTES };
+
+struct srv_model {
+    char name[SRV_MODEL_NAME_BYTES];
+    struct srv_live *live; /* owned reference */
+    int domain;            /* -1: the whole network */
+};
+
+/*
+ * Finds a model; `version` (digits) must be the served one unless it is NULL.
+ * SY_NOT_FOUND, or SY_BUSY while it is not there yet.
+ */
+enum sy_status srv_model_find(struct srv_model *model,
+                              struct srv_repository *repository,
+                              const char *name, const char *version,
+                              struct sy_error *err) SY_MUST_USE;
+void srv_model_release(struct srv_model *model);
+
+/*
+ * The domain of that name in a network. SY_BAD_INPUT lists the ones there
+ * are; a NULL name says that there is no root gate to find it.
+ */
+enum sy_status srv_model_domain(const struct srv_live *live, const char *name,
+                                int *domain, struct sy_error *err) SY_MUST_USE;
+
+#endif

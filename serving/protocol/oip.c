@@ -1,0 +1,160 @@
+/*
+ * oip.c - the protocol's questions about server and models.
+ *
+ * DESIGN: "not ready" is 503 with the reason, for the server as for a single
+ * model: that is what load balancers understand. GET /v2/models is not part
+ * of the protocol but KServe has it, and people look for it.
+ *
+ * Source: kserve/open-inference-protocol, specification/protocol/
+ * inference_rest.md; key order as Triton writes it.
+ */
+#include "serving/protocol/oip.h"
+
+#include <stdio.h>
+
+#include "serving/protocol/model.h"
+#include "serving/protocol/text.h"
+
+static void reply_text(struct srv_reply *reply, struct srv_text *text)
+{
+    srv_reply_take(reply, 200, "application/json", text->data, text->bytes);
+}
+
+SRV_HANDLER(srv_oip_server)
+{
+    (void)context, (void)in, (void)later;
+    struct srv_text text = {0};
+    srv_text_puts(&text, "{\"name\":\"switchyard\",\"version\":\"" SY_VERSION
+                         "\",\"extensions\":[]}");
+    reply_text(reply, &text);
+}
+
+SRV_HANDLER(srv_oip_live)
+{
+    (void)context, (void)in, (void)later;
+    struct srv_text text = {0};
+    srv_text_puts(&text, "{\"live\":true}");
+    reply_text(reply, &text);
+}
+
+SRV_HANDLER(srv_oip_ready)
+{
+    (void)in, (void)later;
+    struct srv_context *server = context;
+    struct sy_error err = {0};
+    if (atomic_load(&server->draining)) {
+        srv_reply_error(reply, 503, "the server is stopping");
+        return;
+    }
+    if (srv_repository_ready(server->repository, &err) != SY_OK) {
+        srv_reply_failure(reply, &err);
+        return;
+    }
+    struct srv_text text = {0};
+    srv_text_puts(&text, "{\"ready\":true}");
+    reply_text(reply, &text);
+}
+
+SRV_HANDLER(srv_oip_models)
+{
+    (void)in, (void)later;
+    struct srv_context *server = context;
+    struct srv_text text = {0};
+    bool first = true;
+    srv_text_puts(&text, "{\"models\":[");
+    for (int i = 0; i < srv_repository_count(server->repository); i++) {
+        struct srv_entry entry;
+        struct srv_live *live;
+        srv_repository_entry(server->repository, i, &entry);
+        if (srv_repository_get(server->repository, entry.name, &live, NULL) !=
+            SY_OK) {
+            continue;
+        }
+        for (int d = -1; d < live->network->domain_count; d++) {
+            char name[SRV_MODEL_NAME_BYTES + 1];
+            snprintf(name, sizeof name, "%s%s%s", live->name, d < 0 ? "" : ".",
+                     d < 0 ? "" : live->network->domain[d].name);
+            srv_text_puts(&text, first ? "" : ",");
+            srv_text_string(&text, name);
+            first = false;
+        }
+        srv_live_unref(live);
+    }
+    srv_text_puts(&text, "]}");
+    reply_text(reply, &text);
+}
+
+/* The model that a request's path names, or its failure as the answer. */
+static bool find_model(struct srv_context *server, const struct srv_request *in,
+                       struct srv_model *model, struct srv_reply *reply)
+{
+    struct sy_error err = {0};
+    if (srv_model_find(model, server->repository, in->capture[0],
+                       in->capture[1], &err) != SY_OK) {
+        srv_reply_failure(reply, &err);
+        return false;
+    }
+    return true;
+}
+
+/* One tensor's line of the metadata; its first dimension is the batch. */
+static void put_tensor(struct srv_text *text, const char *name,
+                       const char *datatype, const char *rest)
+{
+    srv_text_printf(text,
+                    "{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[-1,%s]}",
+                    name, datatype, rest);
+}
+
+SRV_HANDLER(srv_oip_model)
+{
+    (void)later;
+    struct srv_model model;
+    if (!find_model(context, in, &model, reply)) {
+        return;
+    }
+    const struct sy_network *network = model.live->network;
+    struct sy_shape input = network->spec.input;
+    struct srv_text text = {0};
+    char rest[64];
+    srv_text_puts(&text, "{\"name\":");
+    srv_text_string(&text, model.name);
+    srv_text_printf(&text,
+                    ",\"versions\":[\"%s\"],\"platform\":\"switchyard\","
+                    "\"inputs\":[",
+                    model.live->label);
+    snprintf(rest, sizeof rest, "%d,%d,%d", input.h, input.w, input.c);
+    put_tensor(&text, "image", "UINT8", rest);
+    srv_text_puts(&text, "],\"outputs\":[");
+    if (model.domain >= 0) {
+        snprintf(rest, sizeof rest, "%d",
+                 network->domain[model.domain].classes);
+        put_tensor(&text, "probabilities", "FP32", rest);
+        srv_text_puts(&text, ",");
+        put_tensor(&text, "logits", "FP32", rest);
+    } else {
+        put_tensor(&text, "domain", "BYTES", "1");
+        srv_text_puts(&text, ",");
+        put_tensor(&text, "label", "BYTES", "1");
+        srv_text_puts(&text, ",");
+        put_tensor(&text, "probability", "FP32", "1");
+    }
+    srv_text_puts(&text, "]}");
+    reply_text(reply, &text);
+    srv_model_release(&model);
+}
+
+SRV_HANDLER(srv_oip_model_ready)
+{
+    (void)later;
+    struct srv_model model;
+    if (!find_model(context, in, &model, reply)) {
+        return;
+    }
+    struct srv_text text = {0};
+    srv_text_puts(&text, "{\"name\":");
+    srv_text_string(&text, model.name);
+    srv_text_puts(&text, ",\"ready\":true}");
+    reply_text(reply, &text);
+    srv_model_release(&model);
+}

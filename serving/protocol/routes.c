@@ -1,0 +1,29 @@
+/*
+ * routes.c - which handler answers what.
+ *
+ * DESIGN: the table is the whole of the server's surface; docs/http.md has a
+ * section for each line.
+ */
+#include "serving/protocol/routes.h"
+
+#include "serving/protocol/classify.h"
+#include "serving/protocol/networks.h"
+#include "serving/protocol/oip.h"
+
+const struct srv_route srv_routes[] = {
+    {SRV_GET, "", srv_page},
+    {SRV_GET, "v1/networks", srv_networks},
+    {SRV_GET, "v1/networks/*", srv_network},
+    {SRV_POST, "v1/classify/*", srv_classify},
+    {SRV_GET, "v2", srv_oip_server},
+    {SRV_GET, "v2/health/live", srv_oip_live},
+    {SRV_GET, "v2/health/ready", srv_oip_ready},
+    {SRV_GET, "v2/models", srv_oip_models},
+    {SRV_GET, "v2/models/*", srv_oip_model},
+    {SRV_GET, "v2/models/*/ready", srv_oip_model_ready},
+    {SRV_POST, "v2/models/*/infer", srv_oip_infer},
+    {SRV_GET, "v2/models/*/versions/*", srv_oip_model},
+    {SRV_GET, "v2/models/*/versions/*/ready", srv_oip_model_ready},
+    {SRV_POST, "v2/models/*/versions/*/infer", srv_oip_infer},
+    {SRV_GET, NULL, NULL},
+};

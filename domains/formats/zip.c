@@ -29,6 +29,11 @@ enum sy_status dom_zip_open(struct dom_zip **zip, const uint8_t *data,
                             struct sy_error *err)
 {
     zip_error_t why;
+    if (bytes == 0) { /* to libzip an archive without members */
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: expected a zip archive (NPZ), found no bytes",
+                       name);
+    }
     zip_error_init(&why);
     struct dom_zip *made = sy_alloc_zero(1, sizeof(*made));
     zip_source_t *source = zip_source_buffer_create(data, bytes, 0, &why);

@@ -12,8 +12,9 @@
  * The sum cannot overflow: weights sum to 2^22 within one unit each, pixels
  * are below 2^8, and half a unit is added: below 2^31.
  *
- * Source: the method of Pillow's Resample.c (BILINEAR), with which the
- * results agree bit for bit (tests/unit/test_resize.c).
+ * Source: the method of Pillow's Resample.c (BILINEAR), with which each pass
+ * agrees bit for bit (tests/unit/test_resize.c). Rows always go first here;
+ * Pillow 13 begins with the cheaper pass.
  */
 #include <math.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/network/paths_json.h"
 
 /* What the network is made from while it is collected. */
 struct parts {
@@ -74,6 +75,42 @@ static enum sy_status take_config_paths(struct parts *parts,
     return SY_OK;
 }
 
+/* Every expert that the file has for the domains of this run. */
+static enum sy_status take_file_paths(struct parts *parts,
+                                      const struct nas_data *data,
+                                      const char *file, struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct sy_paths *paths = sy_alloc_zero(1, sizeof *paths);
+    if (paths == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "%s: no memory", file);
+    }
+    SY_TRY_OUT(sy_paths_load(paths, file, &parts->spec, err));
+    for (int d = 0; d < data->count; d++) {
+        int before = parts->expert_count;
+        for (int i = 0; i < paths->count; i++) {
+            const struct sy_paths_entry *entry = &paths->entry[i];
+            if (strcmp(entry->domain, parts->domain[d].name) != 0) {
+                continue;
+            }
+            struct sy_expert *expert = &parts->expert[parts->expert_count++];
+            memcpy(expert->name, entry->expert, sizeof expert->name);
+            expert->domain = d;
+            expert->path = entry->path;
+            expert->temperature = 1.0;
+        }
+        if (parts->expert_count == before) {
+            status =
+                sy_fail(err, SY_BAD_INPUT, "%s: domains: no path for \"%s\"",
+                        file, parts->domain[d].name);
+            goto out;
+        }
+    }
+out:
+    sy_free(paths);
+    return status;
+}
+
 /* Drops unused candidates; the experts' paths are renumbered. */
 static void prune(struct parts *parts)
 {
@@ -94,7 +131,6 @@ enum sy_status nas_build(struct sy_network **network,
 {
     enum sy_status status = SY_OK;
     struct parts *parts = sy_alloc_zero(1, sizeof *parts);
-    (void)paths_file;
     if (parts == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "network: no memory");
     }
@@ -102,7 +138,9 @@ enum sy_status nas_build(struct sy_network **network,
     for (int d = 0; d < data->count; d++) {
         SY_TRY_OUT(take_domain(parts, data, d, err));
     }
-    SY_TRY_OUT(take_config_paths(parts, config, err));
+    SY_TRY_OUT(paths_file != NULL
+                   ? take_file_paths(parts, data, paths_file, err)
+                   : take_config_paths(parts, config, err));
     prune(parts);
     struct sy_network_parts from = {
         .name = config->name,

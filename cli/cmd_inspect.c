@@ -1,0 +1,155 @@
+/*
+ * cmd_inspect.c - `switchyard inspect`: what a model is made of and who
+ * shares what.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "runtime/artefact/artefact.h"
+#include "runtime/network/inspect.h"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void print_blocks(json_t *root)
+{
+    size_t i = 0;
+    json_t *block = NULL;
+    printf("\n%-6s %-8s %-28s %9s %11s  used by\n", "layer", "id", "block",
+           "params", "MAdds");
+    json_array_foreach(json_object_get(root, "blocks"), i, block)
+    {
+        size_t k = 0;
+        json_t *user = NULL;
+        printf("%-6lld %-8s %-28s %9lld %11lld ", number_of(block, "layer"),
+               text_of(block, "id"), text_of(block, "text"),
+               number_of(block, "params"), number_of(block, "madds"));
+        json_array_foreach(json_object_get(block, "used_by"), k, user)
+        {
+            printf(" %s", json_string_value(user));
+        }
+        printf("\n");
+    }
+}
+
+static void print_experts(json_t *root)
+{
+    size_t i = 0;
+    json_t *expert = NULL;
+    printf("\n%-24s %9s %11s  path\n", "expert", "params", "MAdds");
+    json_array_foreach(json_object_get(root, "experts"), i, expert)
+    {
+        char name[2 * SY_NAME_BYTES];
+        (void)snprintf(name, sizeof name, "%s.%s", text_of(expert, "domain"),
+                       text_of(expert, "name"));
+        printf("%-24s %9lld %11lld  %s\n", name, number_of(expert, "params"),
+               number_of(expert, "madds"), text_of(expert, "path"));
+    }
+}
+
+static void print_jaccard(json_t *root)
+{
+    json_t *jaccard = json_object_get(root, "jaccard");
+    json_t *names = json_object_get(jaccard, "names");
+    json_t *matrix = json_object_get(jaccard, "matrix");
+    printf("\nshared blocks (Jaccard)\n");
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        printf("%-24s", json_string_value(json_array_get(names, i)));
+        json_t *row = json_array_get(matrix, i);
+        for (size_t k = 0; k < json_array_size(row); k++) {
+            printf(" %5.2f", json_number_value(json_array_get(row, k)));
+        }
+        printf("\n");
+    }
+}
+
+/* Every tensor of the weights file with its shape. */
+static void print_tensors(const struct sy_network *network)
+{
+    printf("\ntensors\n");
+    for (int t = 0; t < network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &network->tensor[t];
+        printf("%-48s [", tensor->name);
+        for (int k = 0; k < tensor->dims; k++) {
+            printf("%s%d", k > 0 ? ", " : "", tensor->dim[k]);
+        }
+        printf("]\n");
+    }
+}
+
+static json_t *tensors_json(const struct sy_network *network)
+{
+    json_t *all = json_array();
+    for (int t = 0; t < network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &network->tensor[t];
+        json_t *shape = json_array();
+        for (int k = 0; k < tensor->dims; k++) {
+            (void)json_array_append_new(shape, json_integer(tensor->dim[k]));
+        }
+        (void)json_array_append_new(
+            all, json_pack("{s:s, s:o}", "name", tensor->name, "shape", shape));
+    }
+    return all;
+}
+
+static int run(const struct cli_args *args)
+{
+    struct sy_error err = {0};
+    struct sy_artefact artefact;
+    struct sy_network *network = NULL;
+    if (sy_artefact_load(cli_arg(args, 0), &network, &artefact, &err) !=
+        SY_OK) {
+        return cli_error(&err);
+    }
+    json_t *root = sy_inspect_json(network);
+    int status = root != NULL ? CLI_OK : CLI_FAILED;
+    if (root != NULL && cli_flag(args, "json")) {
+        if (cli_flag(args, "tensors")) {
+            (void)json_object_set_new(root, "tensors", tensors_json(network));
+        }
+        (void)json_dumpf(root, stdout, JSON_INDENT(2));
+        printf("\n");
+    } else if (root != NULL) {
+        printf("%s, version %d: %d domains, %d layers, %lld parameters\n",
+               artefact.name, artefact.version, network->domain_count,
+               network->spec.layer_count,
+               (long long)sy_network_params(network));
+        print_blocks(root);
+        print_experts(root);
+        print_jaccard(root);
+        if (cli_flag(args, "tensors")) {
+            print_tensors(network);
+        }
+    }
+    json_decref(root);
+    sy_network_free(network);
+    return status;
+}
+
+static const struct cli_option options[] = {
+    {"tensors", CLI_FLAG, NULL, "also every tensor with its shape", 0, 0,
+     false},
+    CLI_JSON,
+    CLI_END,
+};
+
+const struct cli_command cmd_inspect = {
+    .name = "inspect",
+    .usage = "inspect MODEL [--tensors]",
+    .summary = "Shows blocks, experts, routes and who shares what",
+    .about = NULL,
+    .example = "switchyard inspect runs/models/first",
+    .options = options,
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,7 +1,8 @@
 # The CPU kernels are one source, compiled once per instruction set: SY_ISA
 # becomes part of every exported name, and the best set that the machine has
 # is chosen at run time (runtime/cpu/backend.c). Contraction is on here: a
-# multiply-add is one rounding wherever the instruction set has it.
+# multiply-add is one rounding wherever the instruction set has it. Under a
+# sanitizer -O3 would take minutes a file and show nothing more.
 file(GLOB kernel_sources CONFIGURE_DEPENDS runtime/cpu/kernels/*.c)
 
 function(sy_kernels isa)
@@ -12,7 +13,7 @@ function(sy_kernels isa)
     target_link_libraries(sy_kernels_${isa} PRIVATE sy_options)
     target_compile_definitions(sy_kernels_${isa} PRIVATE SY_ISA=${isa})
     target_compile_options(sy_kernels_${isa} PRIVATE
-        -O3 -ffp-contract=fast -Wno-psabi ${ARGN})
+        $<IF:$<BOOL:${SY_SANITIZE}>,-O1,-O3> -ffp-contract=fast -Wno-psabi ${ARGN})
     target_sources(sy_runtime PRIVATE $<TARGET_OBJECTS:sy_kernels_${isa}>)
 endfunction()
 

@@ -57,8 +57,8 @@ static void tile_forward(const struct sy_op_args *args, int depth,
                            .lda = tile->row,
                            .ldb = channels,
                            .ldc = channels};
-    sy_sgemm(&gemm, tile->matrix, args->w + tile->group * part,
-             args->y + tile->at * channels + tile->group * part);
+    training_gemm(&gemm, tile->matrix, args->w + tile->group * part,
+                  args->y + tile->at * channels + tile->group * part);
 }
 
 static void tile_weight(const struct sy_op_args *args, int depth,
@@ -73,9 +73,9 @@ static void tile_weight(const struct sy_op_args *args, int depth,
                            .ldb = channels,
                            .ldc = channels,
                            .accumulate = tile->at > 0};
-    sy_sgemm(&gemm, tile->matrix,
-             args->dy + tile->at * channels + tile->group * part,
-             args->partial + tile->group * part);
+    training_gemm(&gemm, tile->matrix,
+                  args->dy + tile->at * channels + tile->group * part,
+                  args->partial + tile->group * part);
 }
 
 /* The gradient of the tile's matrix, into `to`. */
@@ -91,8 +91,8 @@ static void tile_data(const struct sy_op_args *args, int depth,
                            .ldb = channels,
                            .ldc = tile->row,
                            .accumulate = accumulate};
-    sy_sgemm(&gemm, args->dy + tile->at * channels + tile->group * part,
-             args->w + tile->group * part, to);
+    training_gemm(&gemm, args->dy + tile->at * channels + tile->group * part,
+                  args->w + tile->group * part, to);
 }
 
 static void direct(const struct sy_op_args *args, bool backward)

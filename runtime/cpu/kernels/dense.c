@@ -25,7 +25,7 @@ static void product(const struct sy_op_args *args, float *z)
                            .lda = args->in.c,
                            .ldb = args->out.c,
                            .ldc = args->out.c};
-    sy_sgemm(&gemm, args->x, args->w, z);
+    training_gemm(&gemm, args->x, args->w, z);
 }
 
 /* y = act(y + b), or z = dy * act'(z + b), row by row. */
@@ -67,7 +67,7 @@ void SY_KERNEL(dense_backward)(const struct sy_op_args *args)
                              .lda = in,
                              .ldb = out,
                              .ldc = out};
-    sy_sgemm(&weight, args->x, dz, args->partial);
+    training_gemm(&weight, args->x, dz, args->partial);
     float *bias = args->partial + (size_t)in * (size_t)out;
     for (int c = 0; c < out; c += VL) {
         struct lanes lanes = v_lanes(c, out);
@@ -86,6 +86,6 @@ void SY_KERNEL(dense_backward)(const struct sy_op_args *args)
                                .ldb = out,
                                .ldc = in,
                                .accumulate = args->add_dx};
-        sy_sgemm(&data, dz, args->w, args->dx);
+        training_gemm(&data, dz, args->w, args->dx);
     }
 }

@@ -30,7 +30,7 @@ enum { MAX_VECTORS = 2, MAX_ROWS = 8 };
 #define ROWS_2 (VL == 4 ? 4 : 6)
 #endif
 
-enum { PACK_K = 256 }; /* steps of k packed at a time by the plain product */
+enum { PACK_K = 128 }; /* steps of k packed at a time by the plain product */
 
 /* acc -> act(scale * acc + bias) + residual, for one tile. */
 INLINE void tile_epilogue(const struct panel *p, int i0, const int rows,

@@ -1,6 +1,6 @@
 /*
- * cmd_bench.c - `switchyard bench`: time against MAdds, per expert and for
- * random paths, and where the time of each expert goes.
+ * cmd_bench.c - `switchyard bench`: time against MAdds, for a model's experts
+ * or for random paths of a configuration's supernet, block by block.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -10,6 +10,9 @@
 #include "cli/session.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/bench.h"
+#include "search/config.h"
+
+enum { BENCH_CLASSES = 10, BENCH_PATHS = 20 };
 
 /* What is timed: the experts, or random paths through what the model has. */
 struct bench {
@@ -20,6 +23,32 @@ struct bench {
     double *madds;
     double *us;
 };
+
+/* A supernet of the configuration, with random weights and one domain. */
+static enum sy_status open_supernet(struct cli_session *session,
+                                    const char *path, const char *const *set,
+                                    int set_count, struct sy_error *err)
+{
+    static struct nas_config config;
+    static char label[] = "class";
+    char *labels[BENCH_CLASSES];
+    struct sy_domain domain = {
+        .name = "random", .classes = BENCH_CLASSES, .labels = labels};
+    struct sy_network *network = NULL;
+    for (int k = 0; k < BENCH_CLASSES; k++) {
+        labels[k] = label;
+    }
+    SY_TRY(nas_config_load(&config, path, set, set_count, err));
+    struct sy_network_parts parts = {.name = config.name,
+                                     .spec = &config.network,
+                                     .domain_count = 1,
+                                     .domain = &domain};
+    enum sy_status status = sy_network_new(&network, &parts, err);
+    nas_config_release(&config);
+    SY_TRY(status);
+    sy_network_init(network, config.seed);
+    return cli_session_start(session, network, "supernet", 1, 1, err);
+}
 
 /* Fills in case `i`: a path of a domain. */
 static void set_case(struct bench *bench, int i, const struct sy_path *path,
@@ -39,8 +68,9 @@ static void set_case(struct bench *bench, int i, const struct sy_path *path,
 static enum sy_status bench_make(struct bench *bench, struct sy_error *err)
 {
     const struct sy_network *network = bench->session.network;
-    size_t n = (size_t)network->expert_count;
-    bench->count = network->expert_count;
+    bool supernet = network->expert_count == 0;
+    bench->count = supernet ? BENCH_PATHS : network->expert_count;
+    size_t n = (size_t)bench->count;
     bench->path = sy_alloc_zero(n, sizeof *bench->path);
     bench->timed = sy_alloc_zero(n, sizeof *bench->timed);
     bench->madds = sy_alloc_zero(n, sizeof *bench->madds);
@@ -63,11 +93,14 @@ static void bench_free(struct bench *bench)
     cli_session_close(&bench->session);
 }
 
-/* "mnist.main". */
+/* "mnist.main", or the path itself in a supernet. */
 static const char *case_name(const struct bench *bench, int i, char *text,
                              size_t bytes)
 {
     const struct sy_network *network = bench->session.network;
+    if (network->expert_count == 0) {
+        return sy_path_text(&bench->path[i], text);
+    }
     const struct sy_expert *expert = &network->expert[i];
     (void)snprintf(text, bytes, "%s.%s", network->domain[expert->domain].name,
                    expert->name);
@@ -131,7 +164,7 @@ static void print_profile(const json_t *rows)
 static enum sy_status bench_run(struct bench *bench, json_t *rows, bool as_json,
                                 struct sy_error *err)
 {
-    char name[2 * SY_NAME_BYTES];
+    char name[SY_PATH_TEXT_BYTES];
     SY_TRY(sy_bench_paths(bench->timed, bench->count, NULL, err));
     if (!as_json) {
         printf("%-24s %11s %10s %10s %9s\n", "expert", "MAdds", "median us",
@@ -164,9 +197,14 @@ static int run(const struct cli_args *args)
     bool as_json = cli_flag(args, "json");
     json_t *rows = json_array();
     int status = CLI_OK;
-    if (cli_session_open(&bench.session, cli_arg(args, 0), 1, 1, &err) !=
-            SY_OK ||
-        bench_make(&bench, &err) != SY_OK ||
+    int set_count = 0;
+    const char *const *set = cli_list(args, "set", &set_count);
+    const char *what = cli_arg(args, 0);
+    enum sy_status opened =
+        sy_file_exists(what)
+            ? open_supernet(&bench.session, what, set, set_count, &err)
+            : cli_session_open(&bench.session, what, 1, 1, &err);
+    if (opened != SY_OK || bench_make(&bench, &err) != SY_OK ||
         bench_run(&bench, rows, as_json, &err) != SY_OK) {
         status = cli_error(&err);
     } else {
@@ -189,16 +227,19 @@ static int run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
+    CLI_SET,
     CLI_JSON,
     CLI_END,
 };
 
 const struct cli_command cmd_bench = {
     .name = "bench",
-    .usage = "bench MODEL",
+    .usage = "bench MODEL_OR_CONFIG",
     .summary = "Times each expert against its MAdds, block by block",
-    .about = "One image at a time, one thread, random pixels; medians over\n"
-             "interleaved rounds. The rows under an expert are its blocks.",
+    .about =
+        "One image at a time, one thread, random pixels; medians over\n"
+        "interleaved rounds. The rows under an expert are its blocks. Of a\n"
+        "configuration, 20 random paths of its supernet are timed.",
     .example = "switchyard bench runs/models/first",
     .options = options,
     .min_args = 1,

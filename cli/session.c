@@ -11,10 +11,22 @@ enum sy_status cli_session_open(struct cli_session *session, const char *model,
                                 struct sy_error *err)
 {
     struct sy_network *network = NULL;
+    struct sy_artefact artefact;
     char label[32];
+    SY_TRY(sy_artefact_load(model, &network, &artefact, err));
+    (void)snprintf(label, sizeof label, "%d", artefact.version);
+    SY_TRY(
+        cli_session_start(session, network, label, threads, max_requests, err));
+    session->artefact = artefact;
+    return SY_OK;
+}
+
+enum sy_status cli_session_start(struct cli_session *session,
+                                 struct sy_network *network, const char *label,
+                                 int threads, int max_requests,
+                                 struct sy_error *err)
+{
     memset(session, 0, sizeof *session);
-    SY_TRY(sy_artefact_load(model, &network, &session->artefact, err));
-    (void)snprintf(label, sizeof label, "%d", session->artefact.version);
     SY_TRY(sy_snapshot_new(&session->snapshot, network, label, NULL, err));
     session->network = sy_snapshot_network(session->snapshot);
     enum sy_status status = sy_pool_new(&session->pool, threads, err);

@@ -21,6 +21,12 @@ struct cli_session {
 enum sy_status cli_session_open(struct cli_session *session, const char *model,
                                 int threads, int max_requests,
                                 struct sy_error *err) SY_MUST_USE;
+
+/* The same for a network in memory, which is taken, also on failure. */
+enum sy_status cli_session_start(struct cli_session *session,
+                                 struct sy_network *network, const char *label,
+                                 int threads, int max_requests,
+                                 struct sy_error *err) SY_MUST_USE;
 void cli_session_close(struct cli_session *session);
 
 /*

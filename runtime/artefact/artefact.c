@@ -63,7 +63,8 @@ out:
 static bool complete(json_t *root, json_t *provenance, const char *sha256)
 {
     char digest[SY_HASH_TEXT_BYTES];
-    json_t *origin = provenance != NULL ? json_copy(provenance) : json_object();
+    json_t *origin =
+        provenance != NULL ? sy_model_copy(provenance) : json_object();
     json_t *weights = json_object_get(root, "weights");
     bool made =
         json_object_set_new(weights, "sha256", json_string(sha256)) == 0 &&

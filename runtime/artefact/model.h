@@ -46,6 +46,12 @@ json_t *sy_model_blocks(const struct sy_network *network);
 json_t *sy_model_norms(const struct sy_network *network);
 
 /*
+ * A copy of an object that shares the members, or NULL: no memory. (Jansson's
+ * own leaves members out when memory ends, and does not say so.)
+ */
+json_t *sy_model_copy(json_t *object);
+
+/*
  * SHA-256 of the root without "digest", as compact JSON with sorted keys, so
  * that neither spaces nor the order of keys matter. False: no memory.
  */

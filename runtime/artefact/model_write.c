@@ -7,10 +7,7 @@
  * the block have their own, since a swap may replace the one and keep the
  * other. The digest is over the meaning of the file and not over its bytes.
  */
-#include <string.h>
-
 #include "runtime/artefact/model.h"
-#include "runtime/base/memory.h"
 
 /* Puts a new value under the key; false when it or the place is missing. */
 static bool put(json_t *object, const char *key, json_t *value)
@@ -190,19 +187,37 @@ json_t *sy_artefact_describe(const struct sy_network *network)
     return NULL;
 }
 
+json_t *sy_model_copy(json_t *object)
+{
+    json_t *copy = json_copy(object);
+    if (copy != NULL && json_object_size(copy) != json_object_size(object)) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+/* Takes each piece of a text as it is written. */
+static int hash_piece(const char *text, size_t bytes, void *context)
+{
+    sy_hash_add(context, text, bytes);
+    return 0;
+}
+
 bool sy_model_digest(json_t *root, char text[SY_HASH_TEXT_BYTES])
 {
-    json_t *rest = json_copy(root);
+    struct sy_hash hash;
+    json_t *rest = sy_model_copy(root);
     if (rest == NULL) {
         return false;
     }
     (void)json_object_del(rest, "digest");
-    char *dumped = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+    sy_hash_init(&hash);
+    /* Not through a text in memory: json_dumps with sorted keys overlooks it
+     * when it cannot get the memory for one of them. */
+    int failed = json_dump_callback(rest, hash_piece, &hash,
+                                    JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(rest);
-    if (dumped == NULL) {
-        return false;
-    }
-    sy_hash_bytes(dumped, strlen(dumped), text);
-    sy_free(dumped);
-    return true;
+    sy_hash_end(&hash, text);
+    return failed == 0;
 }

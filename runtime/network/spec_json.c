@@ -63,7 +63,8 @@ static enum sy_status read_candidate(struct sy_candidate *candidate,
                                      struct sy_error *err)
 {
     struct sy_json in = sy_json_object(json, file, place, err);
-    (void)snprintf(candidate->id, sizeof candidate->id, "l%db%d", layer, block);
+    (void)snprintf(candidate->id, sizeof candidate->id, "l%db%d",
+                   layer % SY_MAX_LAYERS, block % SY_MAX_BLOCKS);
     sy_json_opt_text(&in, "id", candidate->id, sizeof candidate->id);
     read_block(&in, &candidate->spec);
     return sy_json_end(&in);

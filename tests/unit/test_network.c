@@ -347,7 +347,8 @@ START_TEST(a_hostile_spec_takes_no_memory)
             c->spec = sy_block_defaults(SY_BLOCK_FUSED);
             c->spec.kernel = 7;
             c->spec.expansion = 8;
-            snprintf(c->id, sizeof c->id, "l%db%d", l, b);
+            snprintf(c->id, sizeof c->id, "l%db%d", l % SY_MAX_LAYERS,
+                     b % SY_MAX_BLOCKS);
         }
     }
     sy_check_fails(sy_network_new(&network, &p.parts, &err), SY_BAD_INPUT, err);

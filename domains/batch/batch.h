@@ -36,9 +36,9 @@ struct dom_augment {
 
 struct dom_loader_options {
     enum dom_split split;
-    int height, width;  /* the network's input */
-    bool balanced;      /* class-balanced sampling */
-    bool with_all;      /* TRAIN only: draw from TRAIN and VALID together */
+    int height, width; /* the network's input */
+    bool balanced;     /* class-balanced sampling */
+    bool with_all;     /* TRAIN only: draw from TRAIN and VALID together */
     struct dom_augment augment;
     uint64_t seed;
     uint32_t index;     /* the domain's number in the run */
@@ -51,8 +51,8 @@ struct dom_loader;
 enum sy_status dom_loader_new(struct dom_loader **loader,
                               const struct dom_domain *domain,
                               const struct dom_loader_options *options,
-                              struct sy_pool *pool, struct sy_error *err)
-    SY_MUST_USE;
+                              struct sy_pool *pool,
+                              struct sy_error *err) SY_MUST_USE;
 void dom_loader_free(struct dom_loader *loader);
 
 /* Images that the loader draws from. */
@@ -64,15 +64,15 @@ int dom_loader_images(const struct dom_loader *loader);
  */
 enum sy_status dom_loader_fill(struct dom_loader *loader, int64_t step,
                                int count, float *images, int *labels,
-                               struct sy_pool *pool, struct sy_error *err)
-    SY_MUST_USE;
+                               struct sy_pool *pool,
+                               struct sy_error *err) SY_MUST_USE;
 
 /*
  * Images first..first+count-1 in the split's own order, as bytes, without
  * augmentation, for evaluation.
  */
-enum sy_status dom_loader_read(struct dom_loader *loader, int first,
-                               int count, uint8_t *pixels, int *labels,
+enum sy_status dom_loader_read(struct dom_loader *loader, int first, int count,
+                               uint8_t *pixels, int *labels,
                                struct sy_error *err) SY_MUST_USE;
 
 /* count floats from count bytes: (x / 255) * 2 - 1, in this order of ops. */

@@ -233,11 +233,10 @@ static enum sy_status match_entry(void *context, const char *name, bool is_dir,
     return SY_OK;
 }
 
-static bool cifar_recognise(const char *folder)
+static enum sy_status cifar_recognise(const char *folder, bool *found,
+                                      struct sy_error *err)
 {
-    bool found = false;
-    enum sy_status status = sy_dir_list(folder, match_entry, &found, NULL);
-    return status == SY_OK && found;
+    return sy_dir_list(folder, match_entry, found, err);
 }
 
 const struct dom_format dom_format_cifar = {

@@ -340,17 +340,15 @@ static void folders_close(struct dom_source *source)
     }
 }
 
-static bool folders_recognise(const char *folder)
+static enum sy_status folders_recognise(const char *folder, bool *found,
+                                        struct sy_error *err)
 {
     char path[SY_PATH_BYTES];
     for (int part = 0; part < DOM_PARTS; part++) {
-        if (sy_path_join(path, sizeof(path), folder, part_names[part], NULL) ==
-                SY_OK &&
-            sy_dir_exists(path)) {
-            return true;
-        }
+        SY_TRY(sy_path_join(path, sizeof(path), folder, part_names[part], err));
+        *found = *found || sy_dir_exists(path);
     }
-    return false;
+    return SY_OK;
 }
 
 const struct dom_format dom_format_folders = {

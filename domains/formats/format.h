@@ -38,8 +38,12 @@ struct dom_format {
      */
     bool names_are_keys;
 
-    /* True when the folder looks like this format. Looks at names only. */
-    bool (*recognise)(const char *folder);
+    /*
+     * *found becomes true when the folder looks like this format. Looks at
+     * names only. Fails only where the folder cannot be listed.
+     */
+    enum sy_status (*recognise)(const char *folder, bool *found,
+                                struct sy_error *err);
 
     enum sy_status (*open)(struct dom_source *source, const char *folder,
                            struct sy_error *err);
@@ -57,7 +61,9 @@ struct dom_format {
 };
 
 /* The format that recognises the folder, or NULL. */
-const struct dom_format *dom_format_find(const char *folder);
+enum sy_status dom_format_find(const struct dom_format **format,
+                               const char *folder,
+                               struct sy_error *err) SY_MUST_USE;
 
 /*
  * Finds the folder's format and opens it. On failure the source is released.

@@ -22,14 +22,17 @@ static const struct dom_format *const formats[] = {
 
 enum { FORMATS = sizeof(formats) / sizeof(formats[0]) };
 
-const struct dom_format *dom_format_find(const char *folder)
+enum sy_status dom_format_find(const struct dom_format **format,
+                               const char *folder, struct sy_error *err)
 {
-    for (int i = 0; i < FORMATS; i++) {
-        if (formats[i]->recognise(folder)) {
-            return formats[i];
-        }
+    const struct dom_format *match = NULL;
+    for (int i = 0; i < FORMATS && match == NULL; i++) {
+        bool found = false;
+        SY_TRY(formats[i]->recognise(folder, &found, err));
+        match = found ? formats[i] : NULL;
     }
-    return NULL;
+    *format = match;
+    return SY_OK;
 }
 
 const char *dom_format_names(void)
@@ -47,7 +50,7 @@ enum sy_status dom_source_open(struct dom_source *source, const char *folder,
                        "`domains list` shows what stands in a data folder",
                        folder);
     }
-    source->format = dom_format_find(folder);
+    SY_TRY(dom_format_find(&source->format, folder, err));
     if (source->format == NULL) {
         return sy_fail(err, SY_NOT_FOUND,
                        "%s: expected data in one of the formats %s, found "

@@ -274,8 +274,10 @@ out:
     return status;
 }
 
-static bool idx_recognise(const char *folder)
+static enum sy_status idx_recognise(const char *folder, bool *found,
+                                    struct sy_error *err)
 {
+    (void)err;
     char path[SY_PATH_BYTES];
     int rank = 0;
     for (int part = 0; part < DOM_PARTS; part++) {
@@ -284,10 +286,10 @@ static bool idx_recognise(const char *folder)
                 SY_NOT_FOUND ||
             find_file(&label_roles[part], folder, path, &rank, NULL) !=
                 SY_NOT_FOUND) {
-            return true;
+            *found = true;
         }
     }
-    return false;
+    return SY_OK;
 }
 
 static void idx_close(struct dom_source *source)

@@ -331,12 +331,13 @@ static void npy_close(struct dom_source *source)
     }
 }
 
-static bool npy_recognise(const char *folder)
+static enum sy_status npy_recognise(const char *folder, bool *found,
+                                    struct sy_error *err)
 {
-    struct found found = {0};
-    return has_arrays(folder) ||
-           (sy_dir_list(folder, note_archive, &found, NULL) == SY_OK &&
-            found.count > 0);
+    struct found archives = {0};
+    SY_TRY(sy_dir_list(folder, note_archive, &archives, err));
+    *found = archives.count > 0 || has_arrays(folder);
+    return SY_OK;
 }
 
 const struct dom_format dom_format_npy = {

@@ -41,6 +41,7 @@ struct reader {
     uint8_t *raw; /* rows as libpng gives them, 1..4 channels */
     png_bytep *rows;
     int raw_channels;
+    bool no_memory;
     enum sy_status status;
     struct sy_error *err;
     jmp_buf jump;
@@ -53,6 +54,7 @@ struct writer {
     const char *name;
     uint8_t *data;
     size_t bytes, room;
+    bool no_memory;
     enum sy_status status;
     struct sy_error *err;
     jmp_buf jump;
@@ -66,11 +68,16 @@ bool dom_png_recognise(const uint8_t *data, size_t bytes)
            memcmp(data, signature, SIGNATURE_BYTES) == 0;
 }
 
-/* libpng's memory comes through our door too, so that tests can fail it. */
+/*
+ * libpng's memory comes through our door too, so that tests can fail it. What
+ * it says when there is none sounds like damage, hence the note.
+ */
 static png_voidp take_memory(png_structp png, png_alloc_size_t bytes)
 {
-    (void)png;
-    return sy_alloc(bytes);
+    bool *no_memory = png_get_mem_ptr(png);
+    void *block = sy_alloc(bytes);
+    *no_memory = *no_memory || block == NULL;
+    return block;
 }
 
 static void give_memory(png_structp png, png_voidp block)
@@ -88,6 +95,9 @@ static void ignore_warning(png_structp png, png_const_charp text)
 static _Noreturn void reader_failed(png_structp png, png_const_charp text)
 {
     struct reader *in = png_get_error_ptr(png);
+    if (in->no_memory && in->status == SY_OK) {
+        in->status = sy_fail(in->err, SY_NO_MEMORY, "%s: %s", in->name, text);
+    }
     if (in->status == SY_OK) {
         in->status = sy_fail(in->err, SY_BAD_INPUT,
                              "%s: the PNG is damaged near byte %zu of %zu: "
@@ -209,8 +219,8 @@ enum sy_status dom_png_decode(struct dom_image *image, const uint8_t *data,
     /* Our error callback is set after creation, which guards itself, so that
      * it never runs before our setjmp. */
     in.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &in, NULL,
-                                      ignore_warning, NULL, take_memory,
-                                      give_memory);
+                                      ignore_warning, &in.no_memory,
+                                      take_memory, give_memory);
     if (in.png != NULL) {
         in.info = png_create_info_struct(in.png);
     }
@@ -242,8 +252,8 @@ out:
 static _Noreturn void writer_failed(png_structp png, png_const_charp text)
 {
     struct writer *out = png_get_error_ptr(png);
-    out->status = sy_fail(out->err, SY_INTERNAL, "%s: cannot make a PNG: %s",
-                          out->name, text);
+    out->status = sy_fail(out->err, out->no_memory ? SY_NO_MEMORY : SY_INTERNAL,
+                          "%s: cannot make a PNG: %s", out->name, text);
     longjmp(out->jump, 1);
 }
 
@@ -257,6 +267,7 @@ static void write_bytes(png_structp png, png_bytep data, size_t bytes)
         }
         uint8_t *grown = sy_realloc(out->data, room);
         if (grown == NULL) {
+            out->no_memory = true;
             png_error(png, "out of memory");
         }
         out->data = grown;
@@ -303,8 +314,8 @@ enum sy_status dom_png_encode(const struct dom_image *image, uint8_t **data,
     struct writer to = {.image = image, .name = name, .err = err};
     enum sy_status status = SY_OK;
     to.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &to, NULL,
-                                       ignore_warning, NULL, take_memory,
-                                       give_memory);
+                                       ignore_warning, &to.no_memory,
+                                       take_memory, give_memory);
     if (to.png != NULL) {
         to.info = png_create_info_struct(to.png);
     }

@@ -259,6 +259,8 @@ START_TEST(running_out_of_memory_anywhere_is_an_error_and_leaks_nothing)
         sy_alloc_fail_at(n, false);
         status = dom_open(&domain, sy_check_folder(), "toy", &options, &err);
         sy_alloc_fail_at(0, false);
+        ck_assert_msg(status == SY_OK || status == SY_NO_MEMORY, "%s",
+                      err.message);
         dom_close(domain);
         ck_assert_int_eq(sy_alloc_live(), live);
     }

@@ -231,7 +231,7 @@ enum sy_status srv_envelope_cut(struct srv_envelope *envelope, const char *body,
         return sy_fail(err, SY_NO_MEMORY, "request: out of memory");
     }
     made.text[0] = '\0';
-    struct walk walk = {.at = body, .end = body + bytes};
+    struct walk walk = {.at = body, .end = body + bytes, .key = {"", 0}};
     const char *copied = body;
     enum sy_status status = SY_OK;
     while (walk.at < walk.end) {

@@ -140,13 +140,9 @@ static void remove_temporary(const char *folder)
     (void)rmdir(folder);
 }
 
-enum sy_status sy_artefact_save(const struct sy_network *network,
-                                const char *model, json_t *provenance,
-                                struct sy_artefact *artefact,
-                                struct sy_error *err)
+enum sy_status sy_artefact_check_target(const char *model, struct sy_error *err)
 {
     char name[SY_NAME_BYTES];
-    char temporary[SY_PATH_BYTES];
     sy_version_base(model, name, sizeof name);
     if (!sy_name_valid(name) || strspn(name, "0123456789") == strlen(name)) {
         return sy_fail(err, SY_BAD_INPUT,
@@ -154,6 +150,16 @@ enum sy_status sy_artefact_save(const struct sy_network *network,
                        "digits, '_' and '-'; the version is numbered here",
                        model);
     }
+    return SY_OK;
+}
+
+enum sy_status sy_artefact_save(const struct sy_network *network,
+                                const char *model, json_t *provenance,
+                                struct sy_artefact *artefact,
+                                struct sy_error *err)
+{
+    char temporary[SY_PATH_BYTES];
+    SY_TRY(sy_artefact_check_target(model, err));
     if (provenance != NULL && !json_is_object(provenance)) {
         return sy_fail(err, SY_BAD_INPUT, "%s: provenance: expected an object",
                        model);

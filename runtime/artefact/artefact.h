@@ -33,6 +33,13 @@ struct sy_artefact {
 };
 
 /*
+ * Whether `model` can be the REPOSITORY/NAME of sy_artefact_save, for those who
+ * work long before they save. Nothing is written.
+ */
+enum sy_status sy_artefact_check_target(const char *model,
+                                        struct sy_error *err) SY_MUST_USE;
+
+/*
  * Writes the next version under `model` (REPOSITORY/NAME). `provenance` is
  * an object (config hash, seed, data hashes, ...) stored as it is; the
  * program's version is added. Fills `artefact`.

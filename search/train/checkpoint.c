@@ -10,6 +10,8 @@
 
 #include "runtime/artefact/safetensors.h"
 
+enum { MAX_DIGITS = 18 }; /* of a step: always fits an int64_t */
+
 void nas_checkpoint_add(struct nas_checkpoint *checkpoint, const char *name,
                         float *data, size_t count)
 {
@@ -51,11 +53,18 @@ static enum sy_status check_file(const struct nas_checkpoint *checkpoint,
                                  const char *path, struct sy_error *err)
 {
     const char *identity = sy_st_metadata(file, "identity");
-    if (identity == NULL || sy_st_metadata(file, "step") == NULL) {
+    const char *step = sy_st_metadata(file, "step");
+    if (identity == NULL || step == NULL) {
         return sy_fail(err, SY_BAD_INPUT,
                        "%s: not a training checkpoint: it has no \"step\" "
                        "or \"identity\"",
                        path);
+    }
+    if (*step == '\0' || strlen(step) > MAX_DIGITS ||
+        strspn(step, "0123456789") != strlen(step)) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: \"step\" should be a number, found \"%s\"", path,
+                       step);
     }
     if (strcmp(identity, checkpoint->identity) != 0) {
         return sy_fail(err, SY_BAD_INPUT,
@@ -83,10 +92,9 @@ enum sy_status nas_checkpoint_load(struct nas_checkpoint *checkpoint,
 {
     struct sy_st_file *file = NULL;
     enum sy_status status = SY_OK;
-    char *end = NULL;
     SY_TRY(sy_st_open(&file, path, err));
     SY_TRY_OUT(check_file(checkpoint, file, path, err));
-    checkpoint->step = strtoll(sy_st_metadata(file, "step"), &end, 10);
+    checkpoint->step = strtoll(sy_st_metadata(file, "step"), NULL, 10);
     for (int i = 0; i < checkpoint->array_count; i++) {
         const struct sy_st_entry *entry =
             sy_st_find(file, checkpoint->array[i].name);

@@ -9,7 +9,6 @@
 #include "search/train/trainer.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +43,7 @@ struct training {
 
     int64_t step, steps;
     struct nas_progress progress;
+    char checkpoint_folder[SY_PATH_BYTES];
     char checkpoint_path[SY_PATH_BYTES];
     char identity[SY_HASH_TEXT_BYTES];
 };
@@ -81,6 +81,12 @@ static enum sy_status save_checkpoint(struct training *t, struct sy_error *err)
 static enum sy_status load_checkpoint(struct training *t, struct sy_error *err)
 {
     struct nas_checkpoint state = describe_state(t);
+    if (access(t->checkpoint_path, F_OK) != 0) {
+        return sy_fail(err, SY_NOT_FOUND,
+                       "%s: there is no checkpoint to resume from; start "
+                       "without --resume",
+                       t->checkpoint_path);
+    }
     SY_TRY(nas_checkpoint_load(&state, t->checkpoint_path, err));
     if (state.step < 0 || state.step > t->steps) {
         return sy_fail(err, SY_BAD_INPUT,
@@ -95,19 +101,35 @@ static enum sy_status load_checkpoint(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
-/* Configuration, data and paths, as one hash: what makes it the same run. */
+/* Adds an expert: whose it is, its name, and the ids of its blocks. */
+static void identify_expert(struct sy_hash *hash,
+                            const struct sy_network *network, int index)
+{
+    const struct sy_expert *expert = &network->expert[index];
+    const char *domain = network->domain[expert->domain].name;
+    sy_hash_add(hash, domain, strlen(domain) + 1);
+    sy_hash_add(hash, expert->name, strlen(expert->name) + 1);
+    for (int l = 0; l < expert->path.layer_count; l++) {
+        const char *id = network->spec.layer[l].block[expert->path.block[l]].id;
+        sy_hash_add(hash, id, strlen(id) + 1);
+    }
+}
+
+/*
+ * Configuration, data and paths, as one hash: what makes it the same run.
+ * Blocks are told by id, because the indices of a path count only what is
+ * left after pruning: "0:0" can be any pair of blocks.
+ */
 static void identify(struct training *t)
 {
     struct sy_hash hash;
-    char text[SY_PATH_TEXT_BYTES];
     sy_hash_init(&hash);
     sy_hash_add(&hash, t->config->hash, strlen(t->config->hash));
     for (int d = 0; d < t->data.count; d++) {
         sy_hash_add(&hash, t->data.hash[d], strlen(t->data.hash[d]));
     }
     for (int e = 0; e < t->network->expert_count; e++) {
-        sy_path_text(&t->network->expert[e].path, text);
-        sy_hash_add(&hash, text, strlen(text) + 1);
+        identify_expert(&hash, t->network, e);
     }
     sy_hash_end(&hash, t->identity);
 }
@@ -193,20 +215,27 @@ static enum sy_status make_state(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
-/* Where checkpoints of this model live. */
+/*
+ * Where checkpoints of this model live. The folder is made before the first
+ * step, so that one who cannot write there is told now and not at the end; a
+ * run that resumes has nothing to make.
+ */
 static enum sy_status make_checkpoint_path(struct training *t,
                                            struct sy_error *err)
 {
-    char folder[SY_PATH_BYTES];
-    SY_TRY(sy_path_join(folder, sizeof folder, t->job->model, ".train", err));
-    SY_TRY(sy_dir_make(folder, err));
-    return sy_path_join(t->checkpoint_path, sizeof t->checkpoint_path, folder,
-                        "checkpoint.safetensors", err);
+    SY_TRY(sy_path_join(t->checkpoint_folder, sizeof t->checkpoint_folder,
+                        t->job->model, ".train", err));
+    if (!t->job->resume) {
+        SY_TRY(sy_dir_make(t->checkpoint_folder, err));
+    }
+    return sy_path_join(t->checkpoint_path, sizeof t->checkpoint_path,
+                        t->checkpoint_folder, "checkpoint.safetensors", err);
 }
 
 static enum sy_status training_open(struct training *t, struct sy_error *err)
 {
     const struct nas_train_job *job = t->job;
+    SY_TRY(sy_artefact_check_target(job->model, err));
     SY_TRY(sy_pool_new(&t->pool, job->threads, err));
     SY_TRY(nas_data_open(&t->data, t->config, job->data, t->pool, err));
     SY_TRY(nas_build(&t->network, t->config, &t->data, job->paths_file, err));
@@ -297,6 +326,10 @@ static enum sy_status take_losses(struct training *t, struct sy_error *err)
     }
     nas_weighting_of(t->config->train.weighting)
         ->update(loss, t->data.count, t->weight_state, t->weight);
+    /* A checkpoint holds floats: the next step sees what a resumed one sees. */
+    for (int d = 0; d < t->data.count; d++) {
+        t->weight[d] = (double)(float)t->weight[d];
+    }
     return SY_OK;
 }
 
@@ -420,6 +453,7 @@ static enum sy_status finish(struct training *t,
     json_decref(provenance);
     SY_TRY(status);
     (void)unlink(t->checkpoint_path);
+    (void)rmdir(t->checkpoint_folder);
     report->steps = t->steps;
     report->domain_count = t->data.count;
     for (int d = 0; d < t->data.count; d++) {

@@ -8,10 +8,12 @@
  */
 #include "search/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "domains/domain.h"
+#include "runtime/base/file.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
 
@@ -250,6 +252,20 @@ static enum sy_status hash_config(struct nas_config *config,
     return SY_OK;
 }
 
+/* Every path is one of the network, also those that no domain takes. */
+static enum sy_status check_paths(const struct nas_config *config,
+                                  const char *file, struct sy_error *err)
+{
+    char what[SY_PATH_BYTES];
+    struct sy_path path;
+    for (int i = 0; i < config->path_count; i++) {
+        (void)snprintf(what, sizeof what, "%s: paths[%d]", file, i);
+        SY_TRY(
+            sy_path_parse(&path, config->path[i], &config->network, what, err));
+    }
+    return SY_OK;
+}
+
 /* Every section of the file. */
 static enum sy_status read_root(struct nas_config *config, const char *path,
                                 struct sy_error *err)
@@ -275,6 +291,7 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
     SY_TRY(sy_spec_from_json(&config->network,
                              json_object_get(config->effective, "network"),
                              path, "network", err));
+    SY_TRY(check_paths(config, path, err));
     in.status = SY_OK;
     return read_train(config, &in);
 }

@@ -43,8 +43,8 @@ struct nas_config {
     char domain[SY_MAX_DOMAINS][SY_NAME_BYTES];
     bool flip[SY_MAX_DOMAINS]; /* mirrored images keep their class */
     struct sy_network_spec network;
-    /* Paths for domains 0, 1, ...; further domains begin again at 0. Texts,
-       because they are checked against the network. May be empty. */
+    /* Paths for domains 0, 1, ...; further domains begin again at 0. Texts
+       that the network's spec has parsed once. May be empty. */
     int path_count;
     char path[SY_MAX_DOMAINS][SY_PATH_TEXT_BYTES];
     struct nas_train_config train;

@@ -121,21 +121,25 @@ static int misuse(const struct cli_command *command, const char *what,
     return CLI_BAD_INPUT;
 }
 
-static int unknown_option(const struct cli_command *command, const char *name)
+/* Complains about "--name", of which `length` bytes are the name. */
+static int unknown_option(const struct cli_command *command, const char *name,
+                          size_t length)
 {
     const char *names[CLI_MAX_OPTIONS + 1] = {NULL};
+    char word[64] = "";
     int count = 0;
     while (command->options[count].name != NULL && count < CLI_MAX_OPTIONS) {
         names[count] = command->options[count].name;
         count++;
     }
-    const char *near = sy_nearest_word(name, names);
+    (void)snprintf(word, sizeof word, "%.*s", (int)length, name);
+    const char *near = sy_nearest_word(word, names);
     if (near == NULL) {
         return misuse(command, "unknown option", name);
     }
     (void)fprintf(stderr,
                   "switchyard %s: unknown option: --%s; did you mean --%s?\n",
-                  command->name, name, near);
+                  command->name, word, near);
     return CLI_BAD_INPUT;
 }
 
@@ -185,7 +189,7 @@ static int take_option(struct cli_args *args, int argc, char **argv, int *at)
     }
     int index = find_option(command, name, length);
     if (index < 0) {
-        return unknown_option(command, name);
+        return unknown_option(command, name, length);
     }
     if (command->options[index].kind == CLI_FLAG) {
         if (equals != NULL) {

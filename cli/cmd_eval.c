@@ -47,16 +47,25 @@ out:
     return status;
 }
 
-/* Trained numbers that answers of this domain can need. */
+/*
+ * Trained numbers that answers of this domain can need: every unit on the path
+ * of one of its experts, once, however many of them share it.
+ */
 static int64_t domain_params(const struct sy_network *network, int domain)
 {
     int64_t params = 0;
-    for (int e = 0; e < network->expert_count; e++) {
-        if (network->expert[e].domain == domain) {
-            params +=
-                sy_network_path_cost(network, &network->expert[e].path, domain)
-                    .params;
+    for (int u = 0; u < network->unit_count; u++) {
+        bool needed = false;
+        for (int e = 0; e < network->expert_count && !needed; e++) {
+            const struct sy_expert *expert = &network->expert[e];
+            for (int s = 0;
+                 s < sy_network_stages(network) && expert->domain == domain;
+                 s++) {
+                needed |= u == sy_network_stage_unit(network, s, &expert->path,
+                                                     domain);
+            }
         }
+        params += needed ? network->unit[u].cost.params : 0;
     }
     return params;
 }

@@ -69,8 +69,8 @@ extern const struct sy_block_type sy_block_mbconv, sy_block_fused,
  */
 enum sy_status sy_block_plan(const struct sy_block_spec *spec,
                              const struct sy_block_place *place,
-                             struct sy_plan *plan, struct sy_error *err)
-    SY_MUST_USE;
+                             struct sy_plan *plan,
+                             struct sy_error *err) SY_MUST_USE;
 
 /* The spec with every default filled in for its kind. */
 struct sy_block_spec sy_block_defaults(enum sy_block_kind kind);

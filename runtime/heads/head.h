@@ -15,13 +15,13 @@
 #include "runtime/plan/plan.h"
 
 struct sy_head_spec {
-    int width;   /* channels of the shared trunk */
+    int width; /* channels of the shared trunk */
     enum sy_act act;
 };
 
 struct sy_head_loss {
-    double loss;    /* mean over this call's `count` samples, 0 for none */
-    int correct;    /* samples whose answer is right */
+    double loss; /* mean over this call's `count` samples, 0 for none */
+    int correct; /* samples whose answer is right */
 };
 
 struct sy_head_type {

@@ -62,7 +62,7 @@ float sy_act_value(enum sy_act act, float x);
 float sy_act_slope(enum sy_act act, float x);
 
 /* Epsilon of every norm, and the share of a step in its running statistics. */
-#define SY_NORM_EPSILON 1e-3f
+#define SY_NORM_EPSILON  1e-3f
 #define SY_NORM_MOMENTUM 0.01f
 
 /*

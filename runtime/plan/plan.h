@@ -87,8 +87,8 @@ void sy_plan_begin(struct sy_plan *plan, struct sy_shape input,
  */
 int sy_plan_conv(struct sy_plan *plan, int x,
                  const struct sy_conv_options *options);
-int sy_plan_depthwise(struct sy_plan *plan, int x, const char *name,
-                      int kernel, int stride, enum sy_act act);
+int sy_plan_depthwise(struct sy_plan *plan, int x, const char *name, int kernel,
+                      int stride, enum sy_act act);
 int sy_plan_add(struct sy_plan *plan, int x, int x2);
 int sy_plan_pool(struct sy_plan *plan, int x);
 int sy_plan_dense(struct sy_plan *plan, int x, const char *name, int channels,

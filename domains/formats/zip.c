@@ -4,9 +4,9 @@
  *
  * DESIGN. The archive is a buffer, never a path: the caller has it mapped and
  * the fuzz target has no files. Sizes in a zip are promises of the archive,
- * so they are held against what deflate can do at best (1032 to 1) before
- * memory is taken. libzip checks the CRC when a member is read to its end,
- * hence the read of one byte more than it has.
+ * so they are held against the archive itself and against what deflate can do
+ * at best (1032 to 1) before memory is taken. libzip checks the CRC when a
+ * member is read to its end, hence the read of one byte more than it has.
  */
 #include <string.h>
 
@@ -21,6 +21,7 @@ static const uint64_t max_bytes = (uint64_t)4 << 30;
 
 struct dom_zip {
     zip_t *archive;
+    size_t bytes;
     const char *name;
 };
 
@@ -43,6 +44,7 @@ enum sy_status dom_zip_open(struct dom_zip **zip, const uint8_t *data,
         goto out;
     }
     made->name = name;
+    made->bytes = bytes;
     made->archive = zip_open_from_source(source, ZIP_RDONLY, &why);
     if (made->archive == NULL) {
         status = sy_fail(err, SY_BAD_INPUT,
@@ -82,6 +84,13 @@ static enum sy_status judge_size(const struct dom_zip *zip, const char *member,
     if ((stat->valid & need) != need) {
         return sy_fail(err, SY_BAD_INPUT, "%s: %s: expected a size, found none",
                        zip->name, member);
+    }
+    if (stat->comp_size > zip->bytes) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: %s: expected at most the archive's %zu bytes, "
+                       "found a compressed size of %llu",
+                       zip->name, member, zip->bytes,
+                       (unsigned long long)stat->comp_size);
     }
     if (stat->size > max_bytes || stat->size / MAX_RATIO > stat->comp_size) {
         return sy_fail(err, SY_BAD_INPUT,

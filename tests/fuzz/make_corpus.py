@@ -124,6 +124,10 @@ def make_npy():
     damaged = bytearray(npz(both, zipfile.ZIP_STORED))
     damaged[180] ^= 0x40
     put("npy", "damaged.npz", bytes(damaged))
+    lying = bytearray(npz(both, zipfile.ZIP_DEFLATED))
+    entry = lying.index(b"PK\1\2") + 20
+    lying[entry : entry + 8] = struct.pack("<II", 0xE0000000, 0xE3960000)
+    put("npy", "lying.npz", bytes(lying))
 
 
 # PNG ------------------------------------------------------------------------

@@ -216,6 +216,22 @@ START_TEST(damaged_archives_are_refused)
 }
 END_TEST
 
+START_TEST(an_archive_cannot_claim_more_than_its_bytes_hold)
+{
+    size_t bytes;
+    size_t length;
+    struct dom_zip *zip = NULL;
+    uint8_t *member = NULL;
+    uint8_t *data = sy_get_source(CORPUS "lying.npz", &bytes);
+    sy_check_ok(dom_zip_open(&zip, data, bytes, "x", &err), err);
+    sy_check_fails(dom_zip_read(zip, "images.npy", &member, &length, &err),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "found a compressed size of 3758096384");
+    dom_zip_close(zip);
+    sy_free(data);
+}
+END_TEST
+
 START_TEST(a_pair_of_archives_makes_a_domain)
 {
     struct dom_domain *domain = NULL;
@@ -282,6 +298,7 @@ static Suite *suite(void)
     tcase_add_test(tc, arrays_that_are_no_images_or_labels_are_refused);
     tcase_add_test(tc, members_of_archives_are_read_stored_and_deflated);
     tcase_add_test(tc, damaged_archives_are_refused);
+    tcase_add_test(tc, an_archive_cannot_claim_more_than_its_bytes_hold);
     tcase_add_test(tc, a_pair_of_archives_makes_a_domain);
     tcase_add_test(tc, one_archive_must_have_all_four_members);
     tcase_add_test(tc, real_arrays_are_read);

@@ -103,7 +103,7 @@ enum sy_status sy_bench_paths(struct sy_bench_case *cases, int count,
         double *us = all_us + i * rounds;
         qsort(us, rounds, sizeof *us, compare);
         cases[i].median_us = (us[(rounds - 1) / 2] + us[rounds / 2]) / 2.0;
-        cases[i].p95_us = us[(rounds - 1) * 95 / 100];
+        cases[i].p95_us = us[(rounds * 95 + 99) / 100 - 1];
     }
 out:
     sy_free(image);

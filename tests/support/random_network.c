@@ -51,7 +51,8 @@ static void random_layer(struct sy_layer_spec *layer, int index, int channels,
     uint32_t kind = sy_rng_below(rng, SY_BLOCK_KINDS);
     for (int b = 0; b < layer->block_count; b++) {
         struct sy_candidate *block = &layer->block[b];
-        snprintf(block->id, sizeof block->id, "l%db%d", index, b);
+        snprintf(block->id, sizeof block->id, "l%db%d", index % SY_MAX_LAYERS,
+                 b % SY_MAX_BLOCKS);
         block->spec = random_block(
             rng, (enum sy_block_kind)((kind + (uint32_t)b) % SY_BLOCK_KINDS));
     }

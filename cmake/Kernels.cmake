@@ -5,6 +5,11 @@
 # sanitizer -O3 would take minutes a file and show nothing more.
 file(GLOB kernel_sources CONFIGURE_DEPENDS runtime/cpu/kernels/*.c)
 
+set(kernel_level -O3)
+if(SY_SANITIZE)
+    set(kernel_level -O1)
+endif()
+
 function(sy_kernels isa)
     if(NOT kernel_sources)
         return()
@@ -13,7 +18,7 @@ function(sy_kernels isa)
     target_link_libraries(sy_kernels_${isa} PRIVATE sy_options)
     target_compile_definitions(sy_kernels_${isa} PRIVATE SY_ISA=${isa})
     target_compile_options(sy_kernels_${isa} PRIVATE
-        $<IF:$<BOOL:${SY_SANITIZE}>,-O1,-O3> -ffp-contract=fast -Wno-psabi ${ARGN})
+        ${kernel_level} -ffp-contract=fast -Wno-psabi ${ARGN})
     target_sources(sy_runtime PRIVATE $<TARGET_OBJECTS:sy_kernels_${isa}>)
 endfunction()
 

@@ -46,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         SY_OK) {
         return 0;
     }
-    (void)sy_model_read_weights(&weights, root, "fuzz", &err);
+    if (sy_model_read_weights(&weights, root, "fuzz", &err) == SY_OK) {
+        SY_ASSERT(strlen(weights.sha256) == SY_HASH_TEXT_BYTES - 1);
+    }
     if (sy_model_read(&network, root, "fuzz", MAX_VALUES, &err) == SY_OK) {
         check(network);
         sy_network_free(network);

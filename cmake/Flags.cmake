@@ -21,7 +21,8 @@ target_compile_options(sy_options INTERFACE
     $<$<BOOL:${SY_WERROR}>:-Werror>)
 if(SY_SANITIZE)
     target_compile_options(sy_options INTERFACE
-        -fsanitize=${SY_SANITIZE} -fno-omit-frame-pointer)
+        -fsanitize=${SY_SANITIZE} -fno-omit-frame-pointer
+        $<$<BOOL:$<TARGET_PROPERTY:SY_KERNELS>>:-fno-sanitize=undefined>)
     target_link_options(sy_options INTERFACE -fsanitize=${SY_SANITIZE})
 endif()
 if(SY_FUZZ)

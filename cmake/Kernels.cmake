@@ -2,7 +2,8 @@
 # becomes part of every exported name, and the best set that the machine has
 # is chosen at run time (runtime/cpu/backend.c). Contraction is on here: a
 # multiply-add is one rounding wherever the instruction set has it. Under a
-# sanitizer -O3 would take minutes a file and show nothing more.
+# sanitizer -O3 would take minutes a file and show nothing more; neither would
+# the undefined-behaviour checks, whose cost multiplies with the unrolling.
 file(GLOB kernel_sources CONFIGURE_DEPENDS runtime/cpu/kernels/*.c)
 
 set(kernel_level -O3)
@@ -16,6 +17,7 @@ function(sy_kernels isa)
     endif()
     add_library(sy_kernels_${isa} OBJECT ${kernel_sources})
     target_link_libraries(sy_kernels_${isa} PRIVATE sy_options)
+    set_target_properties(sy_kernels_${isa} PROPERTIES SY_KERNELS ON)
     target_compile_definitions(sy_kernels_${isa} PRIVATE SY_ISA=${isa})
     target_compile_options(sy_kernels_${isa} PRIVATE
         ${kernel_level} -ffp-contract=fast -Wno-psabi ${ARGN})

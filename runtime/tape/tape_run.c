@@ -46,10 +46,13 @@ enum sy_status tape_reserve_scratch(struct sy_tape *tape,
     for (int t = 0; t < group->task_count; t++) {
         count = group->task[t].count > count ? group->task[t].count : count;
     }
-    size_t needed = 0;
-    if (tape->backend->scratch != NULL) {
-        needed = tape->backend->scratch(node, plan->value[node->in[0]],
-                                        plan->value[node->out], count);
+    struct sy_shape in = plan->value[node->in[0]];
+    struct sy_shape out = plan->value[node->out];
+    size_t needed = tape->backend->scratch(node, in, out, count);
+    if (tape->backend->forward[node->op] == NULL ||
+        tape->backend->backward[node->op] == NULL) {
+        size_t plain = sy_backend_reference.scratch(node, in, out, count);
+        needed = needed > plain ? needed : plain;
     }
     if (needed <= tape->scratch_floats) {
         return SY_OK;

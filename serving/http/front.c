@@ -45,7 +45,8 @@
 enum {
     CONNECTION_BYTES = 32 << 10, /* above it each request costs a memset */
     FIRST_BODY_BYTES = 16 << 10,
-    DISCARD_BYTES = 1 << 20 /* beyond max_body_bytes, before we hang up */
+    DISCARD_BYTES = 1 << 20, /* beyond max_body_bytes, before we hang up */
+    LOOK_MS = 100            /* between looks at connections while waiting */
 };
 
 struct srv_front {
@@ -54,20 +55,24 @@ struct srv_front {
     int drained_fd; /* the listening socket, ours after draining; or -1 */
     atomic_bool draining;
 
-    pthread_mutex_t lock; /* guards active */
-    pthread_cond_t idle;
-    int active; /* exchanges in progress */
+    pthread_mutex_t lock;   /* guards first and the exchanges' links */
+    pthread_cond_t idle;    /* first has become NULL */
+    struct exchange *first; /* those in progress */
 };
 
 enum phase { PHASE_NEW, PHASE_BODY, PHASE_WAITING };
 
 struct exchange {
     struct srv_front *front;
+    struct exchange *next, *previous; /* guarded by front->lock */
+    bool lost;                        /* likewise; see hang_up_lost */
+    atomic_bool whole;                /* the whole request is there */
     struct MHD_Connection *connection;
     enum phase phase;
     struct srv_request request;
     struct srv_reply reply;
     struct srv_later later;
+    char *body; /* owned; request.body while the handler runs */
     size_t body_room;
     size_t discarded_bytes;
 };
@@ -231,8 +236,9 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
 
 static void drop_body(struct exchange *x)
 {
-    sy_free(x->request.body);
-    x->request.body = NULL;
+    sy_free(x->body);
+    x->body = NULL;
+    x->request.body = "";
     x->request.body_bytes = 0;
     x->body_room = 0;
 }
@@ -253,18 +259,19 @@ static void keep_piece(struct exchange *x, const char *data, size_t bytes)
         size_t room = x->body_room * 2;
         room = room < FIRST_BODY_BYTES ? FIRST_BODY_BYTES : room;
         room = room < need ? need : room;
-        char *body = sy_realloc(request->body, room);
+        char *body = sy_realloc(x->body, room);
         if (body == NULL) {
             drop_body(x);
             srv_reply_error(&x->reply, 503, "out of memory");
             return;
         }
+        x->body = body;
         request->body = body;
         x->body_room = room;
     }
-    memcpy(request->body + request->body_bytes, data, bytes);
+    memcpy(x->body + request->body_bytes, data, bytes);
     request->body_bytes += bytes;
-    request->body[request->body_bytes] = '\0';
+    x->body[request->body_bytes] = '\0';
 }
 
 static enum MHD_Result take_piece(struct exchange *x, const char *data,
@@ -286,6 +293,7 @@ static enum MHD_Result take_piece(struct exchange *x, const char *data,
 /* The whole request is there. */
 static enum MHD_Result run_handler(struct exchange *x)
 {
+    atomic_store(&x->whole, true);
     if (x->reply.status == 0) {
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);
@@ -337,12 +345,17 @@ static void *on_target(void *context, const char *raw,
     }
     x->front = front;
     x->connection = connection;
+    x->request.body = "";
     struct sy_error err = {0};
     if (srv_target_parse(&x->request.target, raw, &err) != SY_OK) {
         srv_reply_failure(&x->reply, &err);
     }
     pthread_mutex_lock(&front->lock);
-    front->active++;
+    x->next = front->first;
+    if (x->next != NULL) {
+        x->next->previous = x;
+    }
+    front->first = x;
     pthread_mutex_unlock(&front->lock);
     return x;
 }
@@ -364,12 +377,20 @@ static void on_completed(void *context, struct MHD_Connection *connection,
     }
     drop_body(x);
     srv_reply_release(&x->reply);
-    sy_free(x);
     pthread_mutex_lock(&front->lock);
-    if (--front->active == 0) {
+    if (x->next != NULL) {
+        x->next->previous = x->previous;
+    }
+    if (x->previous != NULL) {
+        x->previous->next = x->next;
+    } else {
+        front->first = x->next;
+    }
+    if (front->first == NULL) {
         pthread_cond_broadcast(&front->idle);
     }
     pthread_mutex_unlock(&front->lock);
+    sy_free(x);
 }
 
 static void on_log(void *context, const char *format, va_list args)
@@ -448,16 +469,45 @@ void srv_front_drain(struct srv_front *front)
     }
 }
 
+/*
+ * Hangs up on peers that went away in the middle of a request. The library
+ * waits for an edge of epoll and misses the end of a connection that was
+ * there before it first read, so such a connection would keep us waiting for
+ * its idle timeout. A peer is lost when two looks in a row find its end with
+ * nothing left to read; shutting the socket down makes the library see it.
+ * The lock is held: an exchange on the list has an open socket.
+ */
+static void hang_up_lost(struct srv_front *front)
+{
+    for (struct exchange *x = front->first; x != NULL; x = x->next) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+            x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        char byte;
+        if (info == NULL || atomic_load(&x->whole)) {
+            continue;
+        }
+        if (recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {
+            x->lost = false;
+        } else if (x->lost) {
+            shutdown(info->connect_fd, SHUT_RDWR);
+        } else {
+            x->lost = true;
+        }
+    }
+}
+
 bool srv_front_wait(struct srv_front *front, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
-    int failed = 0;
     pthread_mutex_lock(&front->lock);
-    while (front->active > 0 && failed == 0) {
-        failed = pthread_cond_timedwait(&front->idle, &front->lock, &until);
+    while (front->first != NULL && sy_now_ns() < deadline_ns) {
+        int64_t until_ns = sy_now_ns() + (int64_t)LOOK_MS * 1000000;
+        until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
+        struct timespec until = {.tv_sec = until_ns / 1000000000,
+                                 .tv_nsec = until_ns % 1000000000};
+        hang_up_lost(front);
+        pthread_cond_timedwait(&front->idle, &front->lock, &until);
     }
-    bool none = front->active == 0;
+    bool none = front->first == NULL;
     pthread_mutex_unlock(&front->lock);
     return none;
 }

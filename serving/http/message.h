@@ -39,8 +39,8 @@ struct srv_request {
     char content_encoding[SRV_HEADER_BYTES];
     char inference_header[SRV_HEADER_BYTES]; /* Inference-Header-Content-... */
 
-    char *body; /* ends with a NUL that body_bytes does not count */
-    size_t body_bytes;
+    const char *body;  /* "" when there is none; ends with a NUL that */
+    size_t body_bytes; /* body_bytes does not count */
 };
 
 struct srv_header {

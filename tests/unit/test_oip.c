@@ -97,15 +97,16 @@ static int ask_bytes(enum srv_method method, const char *raw, const char *body,
     if (!srv_route_find(srv_routes, &request, reply)) {
         return reply->status;
     }
-    request.body = sy_alloc(bytes + 1);
-    ck_assert_ptr_nonnull(request.body);
+    char *copy = sy_alloc(bytes + 1);
+    ck_assert_ptr_nonnull(copy);
     if (bytes > 0) {
-        memcpy(request.body, body, bytes);
+        memcpy(copy, body, bytes);
     }
-    request.body[bytes] = '\0';
+    copy[bytes] = '\0';
+    request.body = copy;
     request.body_bytes = bytes;
     request.route->handler(&server, &request, reply, &later);
-    sy_free(request.body);
+    sy_free(copy);
     if (later.state != NULL) {
         bool done = false;
         later.start(later.state, wake, &done);

@@ -17,6 +17,8 @@
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
 
+enum { MAX_INDEX_DIGITS = 9 };
+
 /* Parses VALUE: JSON if it is JSON, else a text. Owned reference. */
 static json_t *parse_value(const char *text)
 {
@@ -24,13 +26,23 @@ static json_t *parse_value(const char *text)
     return value != NULL ? value : json_string(text);
 }
 
+/* Reads an array's index: digits and nothing else. */
+static bool read_index(const char *key, size_t *index)
+{
+    size_t digits = strspn(key, "0123456789");
+    if (digits == 0 || digits > MAX_INDEX_DIGITS || key[digits] != '\0') {
+        return false;
+    }
+    *index = (size_t)strtoul(key, NULL, 10);
+    return true;
+}
+
 /* The member of an object or array that `key` names, or NULL. */
 static json_t *step_into(json_t *at, const char *key)
 {
+    size_t index = 0;
     if (json_is_array(at)) {
-        char *end = NULL;
-        unsigned long index = strtoul(key, &end, 10);
-        return *key != '\0' && *end == '\0' ? json_array_get(at, index) : NULL;
+        return read_index(key, &index) ? json_array_get(at, index) : NULL;
     }
     return json_object_get(at, key);
 }
@@ -38,16 +50,15 @@ static json_t *step_into(json_t *at, const char *key)
 /* Puts `value` at `key` of an object or an existing place of an array. */
 static int put(json_t *at, const char *key, json_t *value)
 {
-    if (json_is_array(at)) {
-        char *end = NULL;
-        unsigned long index = strtoul(key, &end, 10);
-        if (*key == '\0' || *end != '\0') {
-            json_decref(value);
-            return -1;
-        }
-        return json_array_set_new(at, index, value);
+    size_t index = 0;
+    if (!json_is_array(at)) {
+        return json_object_set_new(at, key, value);
     }
-    return json_object_set_new(at, key, value);
+    if (!read_index(key, &index)) {
+        json_decref(value);
+        return -1;
+    }
+    return json_array_set_new(at, index, value);
 }
 
 enum sy_status nas_config_set(json_t *root, const char *assignment,

@@ -1,0 +1,324 @@
+/* test_config.c - reading, overriding and refusing configurations. */
+#include "search/config.h"
+
+#include <string.h>
+
+#include "tests/support/check_main.h"
+#include "tests/support/domain_files.h"
+
+#define NETWORK                                                                \
+    "\"network\":{\"input\":{\"height\":8,\"width\":6},"                       \
+    "\"stem\":{\"kind\":\"conv\",\"channels\":8,\"stride\":2},"                \
+    "\"layers\":[{\"channels\":8,\"blocks\":[{\"kind\":\"conv\"},"             \
+    "{\"kind\":\"zero\"}]},{\"channels\":16,\"stride\":2,\"blocks\":["         \
+    "{\"kind\":\"mbconv\",\"kernel\":5},{\"kind\":\"fused\"}]}],"              \
+    "\"head\":{\"kind\":\"classify\",\"width\":8}}"
+
+static const char small_text[] =
+    "{\"name\":\"small\",\"domains\":[\"a\",\"b\",\"c\"]," NETWORK
+    ",\"train\":{}}";
+
+static const char full_text[] =
+    "{\"name\":\"full\",\"seed\":9,\"domains\":[\"a\",\"b-2\",\"c_3\"]," NETWORK
+    ",\"paths\":[\"0:1\",\"1:0\"],\"train\":{\"epochs\":2.5,\"batch\":12,"
+    "\"optimiser\":{\"kind\":\"adamw\",\"rate\":0.5,\"momentum\":0.25,"
+    "\"nesterov\":false,\"rho\":0.75,\"beta1\":0.125,\"epsilon\":0.01,"
+    "\"decay\":0.003},\"warmup\":0.2,\"label_smoothing\":0.3,\"ema\":0.4,"
+    "\"holdout\":0.5,\"use_holdout\":true,\"balance_classes\":true,"
+    "\"balance_domains\":false,\"norm_momentum\":0.6,"
+    "\"checkpoint_every_s\":7,\"shards\":3,\"weights\":\"uniform\","
+    "\"augment\":{\"shift\":4,\"cutout\":5,\"flip\":[\"c_3\",\"elsewhere\"]}}}";
+
+static struct nas_config config;
+static struct sy_error err;
+
+/* Loads a text with up to two overrides. */
+static enum sy_status load(const char *text, const char *first,
+                           const char *second)
+{
+    const char *set[2] = {first, second};
+    int count = (first != NULL) + (second != NULL);
+    sy_put_text("config.json", text);
+    return nas_config_load(&config, sy_check_path("config.json"), set, count,
+                           &err);
+}
+
+START_TEST(every_key_is_read)
+{
+    sy_check_ok(load(full_text, NULL, NULL), err);
+    const struct nas_train_config *train = &config.train;
+    const struct nas_optimiser_config *optimiser = &train->optimiser;
+    ck_assert_str_eq(config.name, "full");
+    ck_assert_uint_eq(config.seed, 9);
+    ck_assert_int_eq(config.domain_count, 3);
+    ck_assert_str_eq(config.domain[1], "b-2");
+    ck_assert_int_eq(config.network.layer_count, 2);
+    ck_assert_int_eq(config.network.layer[1].block[0].spec.kernel, 5);
+    ck_assert_int_eq(config.path_count, 2);
+    ck_assert_str_eq(config.path[0], "0:1");
+    ck_assert_double_eq(train->epochs, 2.5);
+    ck_assert_int_eq(train->batch, 12);
+    ck_assert_double_eq(train->warmup, 0.2);
+    ck_assert_double_eq(train->smoothing, 0.3);
+    ck_assert_double_eq(train->ema, 0.4);
+    ck_assert_double_eq(train->holdout, 0.5);
+    ck_assert(train->use_holdout && train->balance_classes);
+    ck_assert(!train->balance_domains);
+    ck_assert_double_eq(train->norm_momentum, 0.6);
+    ck_assert_double_eq(train->checkpoint_every_s, 7);
+    ck_assert_int_eq(train->shards, 3);
+    ck_assert_int_eq((int)train->weighting, NAS_WEIGHT_UNIFORM);
+    ck_assert_int_eq((int)optimiser->kind, NAS_ADAMW);
+    ck_assert_double_eq(optimiser->rate, 0.5);
+    ck_assert_double_eq(optimiser->momentum, 0.25);
+    ck_assert(!optimiser->nesterov);
+    ck_assert_double_eq(optimiser->rho, 0.75);
+    ck_assert_double_eq(optimiser->beta1, 0.125);
+    ck_assert_double_eq(optimiser->epsilon, 0.01);
+    ck_assert_double_eq(optimiser->decay, 0.003);
+    ck_assert_int_eq(train->shift, 4);
+    ck_assert_int_eq(train->cutout, 5);
+    nas_config_release(&config);
+    ck_assert_ptr_null(config.effective);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(what_is_left_out_has_its_default)
+{
+    sy_check_ok(load(small_text, NULL, NULL), err);
+    const struct nas_train_config *train = &config.train;
+    ck_assert_uint_eq(config.seed, 1);
+    ck_assert_int_eq(config.path_count, 0);
+    ck_assert_double_eq(train->epochs, 15);
+    ck_assert_int_eq(train->batch, 64);
+    ck_assert_double_eq(train->warmup, 0.05);
+    ck_assert_double_eq(train->smoothing, 0.1);
+    ck_assert_double_eq(train->ema, 0.998);
+    ck_assert_double_eq(train->holdout, 0.1);
+    ck_assert(!train->use_holdout && !train->balance_classes);
+    ck_assert(train->balance_domains);
+    ck_assert_double_eq(train->norm_momentum, 0.02);
+    ck_assert_double_eq(train->checkpoint_every_s, 60);
+    ck_assert_int_eq(train->shards, 8);
+    ck_assert_int_eq(train->shift, 0);
+    ck_assert_int_eq(train->cutout, 0);
+    ck_assert_int_eq((int)train->optimiser.kind, NAS_SGD);
+    ck_assert_double_eq(train->optimiser.rate, 0.1);
+    ck_assert_double_eq(train->optimiser.decay, 1e-4);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(an_optimiser_has_the_defaults_of_its_kind)
+{
+    sy_check_ok(load(small_text, "train.optimiser.kind=rmsprop", NULL), err);
+    ck_assert_int_eq((int)config.train.optimiser.kind, NAS_RMSPROP);
+    ck_assert_double_eq(config.train.optimiser.rho, 0.9);
+    ck_assert_double_eq(config.train.optimiser.epsilon, 1e-3);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(flips_of_unknown_domains_are_ignored)
+{
+    sy_check_ok(load(full_text, NULL, NULL), err);
+    ck_assert(!config.flip[0]);
+    ck_assert(!config.flip[1]);
+    ck_assert(config.flip[2]);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(overrides_reach_objects_arrays_and_new_places)
+{
+    sy_check_ok(load(small_text, "train.augment.shift=3",
+                     "network.layers.1.blocks.0.kernel=7"),
+                err);
+    ck_assert_int_eq(config.train.shift, 3);
+    ck_assert_int_eq(config.network.layer[1].block[0].spec.kernel, 7);
+    nas_config_release(&config);
+    sy_check_ok(load(small_text, "domains=[\"x\",\"y\"]", "domains.1=z"), err);
+    ck_assert_int_eq(config.domain_count, 2);
+    ck_assert_str_eq(config.domain[0], "x");
+    ck_assert_str_eq(config.domain[1], "z");
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(a_value_that_is_no_json_is_a_word)
+{
+    sy_check_ok(load(small_text, "name=plain-word", "train.batch=16"), err);
+    ck_assert_str_eq(config.name, "plain-word");
+    ck_assert_int_eq(config.train.batch, 16);
+    nas_config_release(&config);
+    sy_check_ok(load(small_text, "name=\"42\"", NULL), err);
+    ck_assert_str_eq(config.name, "42");
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(the_last_override_wins)
+{
+    sy_check_ok(load(full_text, "train.epochs=3", "train.epochs=4"), err);
+    ck_assert_double_eq(config.train.epochs, 4);
+    nas_config_release(&config);
+}
+END_TEST
+
+static const struct {
+    const char *set, *says;
+} wrong[] = {
+    /* The form of an override. */
+    {"train.epochs", "expected KEY=VALUE"},
+    {"=5", "expected KEY=VALUE"},
+    {"domains.3=d", "no such place"},
+    {"domains.x=d", "no such place"},
+    {"domains.-1=d", "no such place"},
+    {"domains.+1=d", "no such place"},
+    {"domains. 1=d", "no such place"},
+    {"domains.99999999999999999999=d", "no such place"},
+    {"network.layers.7.channels=8", "\"7\" is not an object or array"},
+    {"name.first=x", "\"name\" is not an object or array"},
+    /* Keys that do not exist, or that are twice. */
+    {"nmae=x", "nmae: unknown key; did you mean \"name\"?"},
+    {"train.epoch=5", "train.epoch: unknown key; did you mean \"epochs\"?"},
+    {"train.optimiser.momentun=0", "did you mean \"momentum\"?"},
+    {"train.augment.flips=[]", "did you mean \"flip\"?"},
+    {"network.hed={}", "network.hed: unknown key"},
+    {"network.layers.0.blocks.0.groups=2", "groups: unknown key"},
+    {"domains=[\"a\",\"b\",\"a\"]", "domains: \"a\" is named twice"},
+    /* Types and ranges. */
+    {"name=5", "name: "},
+    {"name=null", "name: "},
+    {"seed=-1", "seed: "},
+    {"seed=1.5", "seed: "},
+    {"domains=[]", "domains: "},
+    {"domains=a", "domains: "},
+    {"domains.0=5", "entry 0 is not a text"},
+    {"domains.0=a/b", "\"a/b\" is no domain name"},
+    {"domains.0=..", "\"..\" is no domain name"},
+    {"domains.0=a.b", "\"a.b\" is no domain name"},
+    {"paths=[]", "paths: "},
+    {"paths=[3]", "entry 0 is not a text"},
+    {"paths=[\"0:0\",\"0:2\"]", "paths[1]: layer 1: expected a block from 0"},
+    {"paths=[\"0\"]", "paths[0]: expected 2 blocks"},
+    {"network=5", "network: expected an object"},
+    {"train=[]", "train: expected an object"},
+    {"train.optimiser=adam", "train.optimiser: expected an object"},
+    {"train.augment=3", "train.augment: expected an object"},
+    {"train.optimiser.kind=adam", "train.optimiser.kind: "},
+    {"train.optimiser.rate=-1", "train.optimiser.rate: "},
+    {"train.optimiser.nesterov=1", "train.optimiser.nesterov: "},
+    {"train.epochs=0", "train.epochs: "},
+    {"train.epochs=\"5\"", "train.epochs: "},
+    {"train.batch=1", "train.batch: "},
+    {"train.batch=2.5", "train.batch: "},
+    {"train.warmup=1.01", "train.warmup: "},
+    {"train.label_smoothing=1", "train.label_smoothing: "},
+    {"train.ema=1", "train.ema: "},
+    {"train.holdout=0.6", "train.holdout: "},
+    {"train.use_holdout=yes", "train.use_holdout: "},
+    {"train.norm_momentum=0", "train.norm_momentum: "},
+    {"train.checkpoint_every_s=-1", "train.checkpoint_every_s: "},
+    {"train.shards=65", "train.shards: "},
+    {"train.weights=other", "train.weights: "},
+    {"train.augment.shift=65", "train.augment.shift: "},
+    {"train.augment.flip=a", "train.augment.flip: "},
+    {"network.stem.kind=zero", "network.stem.kind: "},
+    {"network.layers=[]", "network.layers: "},
+    {"network.layers.0.channels=0", "network.layers[0].channels: "},
+    {"network.layers.1.blocks.0.kernel=4", "network"},
+};
+
+START_TEST(a_wrong_key_or_value_is_named_with_its_place)
+{
+    sy_check_fails(load(small_text, wrong[_i].set, NULL), SY_BAD_INPUT, err);
+    sy_check_says(err, wrong[_i].says);
+    ck_assert_ptr_null(config.effective);
+}
+END_TEST
+
+static const struct {
+    const char *text, *says;
+} missing[] = {
+    {"{\"name\":\"x\",\"domains\":[\"a\"],\"train\":{}}",
+     "network: is missing"},
+    {"{\"name\":\"x\",\"domains\":[\"a\"]," NETWORK "}", "train: is missing"},
+    {"{\"domains\":[\"a\"]," NETWORK ",\"train\":{}}", "name: "},
+    {"{\"name\":\"x\"," NETWORK ",\"train\":{}}", "domains: "},
+    {"{}", "name: "},
+    {"[]", "expected an object"},
+    {"{\"name\":\"x\",\"name\":\"y\"}", "name"},
+    {"{\"name\":\"x\"", "config.json:1"},
+    {"no json", "config.json:1"},
+    {"", "config.json"},
+};
+
+START_TEST(a_missing_section_or_a_broken_file_is_named)
+{
+    sy_check_fails(load(missing[_i].text, NULL, NULL), SY_BAD_INPUT, err);
+    sy_check_says(err, missing[_i].says);
+    sy_check_says(err, "config.json");
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_there_is_not_found)
+{
+    sy_check_fails(
+        nas_config_load(&config, sy_check_path("none.json"), NULL, 0, &err),
+        SY_NOT_FOUND, err);
+    sy_check_says(err, "none.json");
+}
+END_TEST
+
+START_TEST(the_hash_changes_with_content_only)
+{
+    char first[SY_HASH_TEXT_BYTES];
+    sy_check_ok(load("{\"name\":\"x\",\"domains\":[\"a\"]," NETWORK
+                     ",\"train\":{\"batch\":8,\"ema\":0}}",
+                     NULL, NULL),
+                err);
+    memcpy(first, config.hash, sizeof first);
+    nas_config_release(&config);
+    sy_check_ok(load("{ \"train\" : {\"ema\":0,\n\"batch\":9 },\t" NETWORK
+                     ", \"domains\":[ \"a\" ],\"name\":\"x\" }\n",
+                     "train.batch=8", NULL),
+                err);
+    ck_assert_str_eq(config.hash, first);
+    nas_config_release(&config);
+    sy_check_ok(load("{\"name\":\"x\",\"domains\":[\"a\"]," NETWORK
+                     ",\"train\":{\"batch\":8,\"ema\":0}}",
+                     "train.batch=9", NULL),
+                err);
+    ck_assert_str_ne(config.hash, first);
+    nas_config_release(&config);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("config");
+    TCase *tc = tcase_create("config");
+    tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
+    tcase_add_test(tc, every_key_is_read);
+    tcase_add_test(tc, what_is_left_out_has_its_default);
+    tcase_add_test(tc, an_optimiser_has_the_defaults_of_its_kind);
+    tcase_add_test(tc, flips_of_unknown_domains_are_ignored);
+    tcase_add_test(tc, overrides_reach_objects_arrays_and_new_places);
+    tcase_add_test(tc, a_value_that_is_no_json_is_a_word);
+    tcase_add_test(tc, the_last_override_wins);
+    tcase_add_loop_test(tc, a_wrong_key_or_value_is_named_with_its_place, 0,
+                        (int)(sizeof wrong / sizeof wrong[0]));
+    tcase_add_loop_test(tc, a_missing_section_or_a_broken_file_is_named, 0,
+                        (int)(sizeof missing / sizeof missing[0]));
+    tcase_add_test(tc, a_file_that_is_not_there_is_not_found);
+    tcase_add_test(tc, the_hash_changes_with_content_only);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    return sy_check_run(suite());
+}

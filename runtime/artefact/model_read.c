@@ -377,7 +377,8 @@ enum sy_status sy_model_read_weights(struct sy_model_weights *weights,
     struct sy_json in = sy_json_child(&json, "weights");
     sy_json_text(&in, "file", weights->file, sizeof weights->file);
     sy_json_text(&in, "sha256", weights->sha256, sizeof weights->sha256);
-    if (in.status == SY_OK && strcmp(weights->file, SY_MODEL_WEIGHTS_FILE)) {
+    if (in.status == SY_OK &&
+        strcmp(weights->file, SY_MODEL_WEIGHTS_FILE) != 0) {
         sy_json_reject(&in, "file", "expected \"%s\"", SY_MODEL_WEIGHTS_FILE);
     }
     if (in.status == SY_OK && !is_hash(weights->sha256)) {

@@ -379,7 +379,8 @@ static json_t *entry_json(const struct sy_st_entry *entry, size_t offset)
     }
     return json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape,
                      "data_offsets", (json_int_t)offset,
-                     (json_int_t)(offset + entry->count * sizeof(float)));
+                     (json_int_t)offset +
+                         (json_int_t)entry->count * (json_int_t)sizeof(float));
 }
 
 /* The header as text, which the caller gives back. */

@@ -92,6 +92,7 @@ enum sy_status sy_route_from_json(struct sy_route **route, json_t *json,
     struct sy_route_experts list = {0};
     struct sy_route_context context = {.network = network, .domain = domain};
     SY_TRY(read_node(&read, json, &context, file, place, err));
+    SY_ASSERT(read != NULL);
     read->type->experts(read, &list);
     if (list.count > SY_ROUTE_MAX_EXPERTS) {
         sy_route_free(read);

@@ -91,6 +91,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("torture_artefact");
     TCase *tc = tcase_create("torture_artefact");
+    tcase_set_timeout(tc, 300); /* much of it is waiting for disks */
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_loop_test(tc, a_save_that_runs_out_of_memory_leaves_nothing, 0,
                         2);

@@ -723,6 +723,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("artefact");
     TCase *tc = tcase_create("artefact");
+    tcase_set_timeout(tc, 300); /* much of it is waiting for disks */
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_test(tc, a_network_loads_back_bit_for_bit);
     tcase_add_test(tc, a_supernet_loads_back_too);

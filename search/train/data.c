@@ -30,7 +30,7 @@ static enum sy_status open_one(struct nas_data *data,
     SY_TRY(dom_hash(data->domain[d], data->hash[d], err));
     SY_TRY(
         dom_loader_new(&data->train[d], data->domain[d], &loader, pool, err));
-    if (dom_count(data->domain[d], DOM_VALID) > 0) {
+    if (dom_count(data->domain[d], DOM_VALID) > 0 && !train->use_holdout) {
         loader.split = DOM_VALID;
         loader.with_all = false;
         loader.augment = (struct dom_augment){0};

@@ -14,7 +14,7 @@ struct nas_data {
     int count;
     struct dom_domain *domain[SY_MAX_DOMAINS];
     struct dom_loader *train[SY_MAX_DOMAINS];
-    struct dom_loader *valid[SY_MAX_DOMAINS]; /* NULL without a holdout */
+    struct dom_loader *valid[SY_MAX_DOMAINS]; /* NULL: nothing is held out */
     char hash[SY_MAX_DOMAINS][SY_HASH_TEXT_BYTES];
 };
 

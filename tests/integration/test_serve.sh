@@ -21,6 +21,7 @@ fail() {
 
 # launch OPTION...: starts a server on a free port and sets $url.
 launch() {
+    : >"$work/out"
     "$SY_PROGRAM" serve "$work/models" --port 0 "$@" \
         >"$work/out" 2>"$work/log" &
     server=$!

@@ -435,6 +435,29 @@ out:
     return status;
 }
 
+/* sy_dir_list's callback. */
+static enum sy_status remove_entry(void *context, const char *name, bool is_dir,
+                                   struct sy_error *err)
+{
+    char path[SY_PATH_BYTES];
+    SY_TRY(sy_path_join(path, sizeof path, context, name, err));
+    (void)(is_dir ? 0 : unlink(path));
+    return SY_OK;
+}
+
+/*
+ * The checkpoint, and what a process that was killed while it wrote one has
+ * left. The model is saved: that something stays is no failure.
+ */
+static void remove_checkpoints(struct training *t)
+{
+    struct sy_error ignored;
+    if (sy_dir_list(t->checkpoint_folder, remove_entry, t->checkpoint_folder,
+                    &ignored) == SY_OK) {
+        (void)rmdir(t->checkpoint_folder);
+    }
+}
+
 /* Writes the artefact, removes the checkpoint, fills in the report. */
 static enum sy_status finish(struct training *t,
                              struct nas_train_report *report,
@@ -452,8 +475,7 @@ static enum sy_status finish(struct training *t,
         t->network, t->job->model, provenance, &report->artefact, err);
     json_decref(provenance);
     SY_TRY(status);
-    (void)unlink(t->checkpoint_path);
-    (void)rmdir(t->checkpoint_folder);
+    remove_checkpoints(t);
     report->steps = t->steps;
     report->domain_count = t->data.count;
     for (int d = 0; d < t->data.count; d++) {

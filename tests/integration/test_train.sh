@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Training through the program: the same bits whatever happens on the way.
+set -euo pipefail
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+train() { sy train "$tiny" --data data --quiet "$@"; }
+
+sy domains make data --only glyphs,textures,colours >out
+
+# The same bits from the same seed, whatever the number of threads.
+run 0 train --out m/first --threads 1 --json
+python3 - <<'PY'
+import json
+report = json.load(open("out"))
+assert report["version"] == 1 and report["steps"] == 45, report
+assert [d["name"] for d in report["domains"]] == ["glyphs", "textures", "colours"]
+assert all(0 <= d["valid_top1"] <= 1 for d in report["domains"]), report
+PY
+[ ! -s err ] || fail "--quiet is not quiet"
+first=$(weights m/first/1)
+run 0 train --out m/first --threads 1
+same "a second training makes version 2, with the same bits" \
+    "$(weights m/first/2)" "$first"
+[ "$(find m/first -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 ] ||
+    fail "more than two versions: $(ls -A m/first)"
+run 0 train --out m/two --threads 2
+same "two threads give the bits of one" "$(weights m/two/1)" "$first"
+run 0 train --out m/three --threads 3
+same "three threads give the bits of one" "$(weights m/three/1)" "$first"
+run 0 train --out m/seed --seed 2
+[ "$(weights m/seed/1)" != "$first" ] || fail "the seed changes nothing"
+
+# A longer run, to be interrupted.
+long=(--set train.epochs=4 --set train.checkpoint_every_s=0.05)
+run 0 train --out m/long "${long[@]}"
+whole=$(weights m/long/1)
+
+# interrupt SIGNAL FILE WAIT ARGS...: signals a run some time after FILE exists.
+interrupt() {
+    local signal=$1 file=$2 pid status=0
+    sleep_s=$3
+    shift 3
+    "$SY_PROGRAM" train "$tiny" --data data --quiet "$@" >out 2>err &
+    pid=$!
+    wait_for "$file"
+    sleep "$sleep_s"
+    kill "-$signal" "$pid"
+    wait "$pid" 2>/dev/null || status=$?
+    echo "$status" >status
+}
+
+interrupt INT m/int/.train 0.2 --out m/int "${long[@]}"
+[ "$(cat status)" -eq 1 ] || fail "SIGINT: status $(cat status)"
+says err "--resume"
+[ -e m/int/.train/checkpoint.safetensors ] || fail "SIGINT left no checkpoint"
+[ ! -e m/int/1 ] || fail "SIGINT left a version"
+say "SIGINT leaves a checkpoint and says how to go on"
+
+before=$(sha256sum m/int/.train/checkpoint.safetensors)
+run 2 train --out m/int "${long[@]}" --resume --set train.batch=9
+says err "another run"
+run 2 train --out m/int "${long[@]}" --resume --set 'paths=["1:0"]'
+says err "another run"
+cat >paths.json <<'JSON'
+{"domains": {
+  "glyphs": {"experts": [{"name": "main", "path": "0:1"}]},
+  "textures": {"experts": [{"name": "main", "path": "1:1"}]},
+  "colours": {"experts": [{"name": "main", "path": "0:2"}]}}}
+JSON
+run 2 train --out m/int "${long[@]}" --resume --paths paths.json
+says err "another run"
+same "a changed configuration or path is refused, the checkpoint stays" \
+    "$(sha256sum m/int/.train/checkpoint.safetensors)" "$before"
+
+run 0 train --out m/int "${long[@]}" --resume --threads 2
+same "resumed after SIGINT: the bits of the whole run" \
+    "$(weights m/int/1)" "$whole"
+[ ! -e m/int/.train ] || fail "the checkpoint stays after the end"
+run 2 train --out m/int "${long[@]}" --resume
+says err "no checkpoint"
+
+interrupt KILL m/kill/.train/checkpoint.safetensors 0.1 --out m/kill "${long[@]}"
+[ "$(cat status)" -eq 137 ] || fail "kill -9: status $(cat status)"
+[ ! -e m/kill/1 ] || fail "kill -9 left a version"
+run 0 train --out m/kill "${long[@]}" --resume
+same "resumed after kill -9: the bits of the whole run" \
+    "$(weights m/kill/1)" "$whole"
+[ ! -e m/kill/.train ] || fail "something of kill -9 stays: $(ls -A m/kill/.train)"

@@ -8,7 +8,7 @@ file(GLOB kernel_sources CONFIGURE_DEPENDS runtime/cpu/kernels/*.c)
 
 set(kernel_level -O3)
 if(SY_SANITIZE)
-    set(kernel_level -O1)
+    set(kernel_level -O1 -DSY_SMALL_TILES)
 endif()
 
 function(sy_kernels isa)

@@ -20,12 +20,22 @@
 
 #if defined(__AVX512F__)
 enum { MAX_VECTORS = 4, MAX_ROWS = 14 };
+#else
+enum { MAX_VECTORS = 2, MAX_ROWS = 8 };
+#endif
+
+/* Rows of a tile of so many vectors. */
+#if defined(SY_SMALL_TILES)
+#define ROWS_1 3
+#define ROWS_2 3
+#define ROWS_3 3
+#define ROWS_4 3
+#elif defined(__AVX512F__)
 #define ROWS_1 14
 #define ROWS_2 12
 #define ROWS_3 8
 #define ROWS_4 6
 #else
-enum { MAX_VECTORS = 2, MAX_ROWS = 8 };
 #define ROWS_1 8
 #define ROWS_2 (VL == 4 ? 4 : 6)
 #endif
@@ -153,6 +163,7 @@ INLINE void tile_rows(const struct panel *p, int i0, int rows,
         CASE(1)
         CASE(2)
         CASE(3)
+#if !defined(SY_SMALL_TILES)
         CASE(4)
         CASE(5)
         CASE(6)
@@ -165,6 +176,7 @@ INLINE void tile_rows(const struct panel *p, int i0, int rows,
         CASE(12)
         CASE(13)
         CASE(14)
+#endif
 #endif
 #undef CASE
     default:

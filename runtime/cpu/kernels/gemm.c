@@ -119,22 +119,25 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
             }
         }
     }
-    for (int k = p->k; k > 0; k--) {
-        vf bv[MAX_VECTORS];
-        UNROLL for (int j = 0; j < vectors; j++)
-        {
-            bv[j] = v_load(b + j * VL);
-        }
-        UNROLL for (int i = 0; i < rows; i++)
-        {
-            vf av = v_set(a[i * row]);
+    for (int t = 0; t < p->taps; t++) {
+        const float *at = a + p->tap[t];
+        for (int k = p->k; k > 0; k--) {
+            vf bv[MAX_VECTORS];
             UNROLL for (int j = 0; j < vectors; j++)
             {
-                acc[i][j] += av * bv[j];
+                bv[j] = v_load(b + j * VL);
             }
+            UNROLL for (int i = 0; i < rows; i++)
+            {
+                vf av = v_set(at[i * row]);
+                UNROLL for (int j = 0; j < vectors; j++)
+                {
+                    acc[i][j] += av * bv[j];
+                }
+            }
+            at += step;
+            b += vectors * VL;
         }
-        a += step;
-        b += vectors * VL;
     }
     tile_epilogue(p, i0, rows, vectors, acc, last);
     UNROLL for (int i = 0; i < rows; i++)
@@ -285,7 +288,10 @@ void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
     _Alignas(64) float packed[PACK_K * MAX_VECTORS * VL];
     ptrdiff_t b_row = gemm->transpose_b ? 1 : gemm->ldb;
     ptrdiff_t b_step = gemm->transpose_b ? gemm->ldb : 1;
+    const ptrdiff_t no_tap = 0;
     struct panel panel = {
+        .taps = 1,
+        .tap = &no_tap,
         .a_row = gemm->transpose_a ? 1 : gemm->lda,
         .a_step = gemm->transpose_a ? gemm->lda : 1,
         .b = packed,

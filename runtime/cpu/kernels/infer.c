@@ -3,47 +3,45 @@
  * packed panels with everything that follows fused in (gemm.c's epilogue).
  *
  * DESIGN: a 1 x 1 window with stride 1 multiplies the activations where they
- * lie. Other windows are gathered (columns.h) in tiles of positions that stay
- * in the first-level cache while all panels pass over them. A weight of a
- * grouped convolution is packed group by group.
+ * lie. For other windows the image is copied once into scratch with its
+ * padding around it, and each output row is a product whose rows overlap: the
+ * window of the next position begins stride * C floats further on. So nothing
+ * is gathered window by window; with three input channels, gathering cost
+ * more than the product. A weight of a grouped convolution is packed group by
+ * group.
  *
  * Each output number is summed over [ky][kx][c] in order by one accumulator.
  */
-#include "runtime/cpu/kernels/columns.h"
 #include "runtime/cpu/kernels/kernels.h"
 
-enum { TILE_FLOATS = 6144, TILE_LEAST_ROWS = 12 };
+enum { MAX_TAPS = 49 };
 
 static bool is_direct(const struct sy_node *node)
 {
     return node->kernel == 1 && node->stride == 1;
 }
 
-static int tile_rows(int depth, int positions)
+/* Products per output number. */
+static int depth_of(const struct sy_node *node, struct sy_shape in)
 {
-    int rows = TILE_FLOATS / depth;
-    rows = rows < TILE_LEAST_ROWS ? TILE_LEAST_ROWS : rows;
-    return rows < positions ? rows : positions;
+    return node->kernel * node->kernel * (in.c / node->groups);
 }
 
 size_t SY_KERNEL(conv_infer_scratch)(const struct sy_node *node,
                                      struct sy_shape in, struct sy_shape out)
 {
-    if (is_direct(node)) {
-        return 0;
-    }
-    struct columns columns = columns_of(node, in, out);
-    int depth = columns_depth(&columns);
-    return (size_t)depth * (size_t)tile_rows(depth, out.h * out.w);
+    int pad = node->kernel / 2;
+    struct sy_shape padded = {in.h + 2 * pad, in.w + 2 * pad, in.c};
+    (void)out;
+    return pad > 0 ? sy_shape_floats(padded) : 0;
 }
 
 size_t SY_KERNEL(packed_floats)(const struct sy_node *node, struct sy_shape in,
                                 struct sy_shape out)
 {
     if (node->op == SY_OP_CONV) {
-        struct columns columns = columns_of(node, in, out);
         return (size_t)node->groups *
-               SY_KERNEL(packed)(columns_depth(&columns), out.c / node->groups);
+               SY_KERNEL(packed)(depth_of(node, in), out.c / node->groups);
     }
     if (node->op == SY_OP_DEPTHWISE) {
         return SY_KERNEL(packed)(node->kernel * node->kernel, in.c);
@@ -72,8 +70,7 @@ void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
                             float *packed)
 {
     if (node->op == SY_OP_CONV) {
-        struct columns columns = columns_of(node, in, out);
-        int depth = columns_depth(&columns), part = out.c / node->groups;
+        int depth = depth_of(node, in), part = out.c / node->groups;
         for (int g = 0; g < node->groups; g++) {
             SY_KERNEL(pack)(packed, weight + g * part, out.c, 1, depth, part);
             packed += SY_KERNEL(packed)(depth, part);
@@ -85,62 +82,116 @@ void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
     }
 }
 
-/* All panels of one group over `rows` positions from `at` on. */
-static void panels(const struct sy_infer_args *args, const float *packed,
-                   const float *a, ptrdiff_t a_row, int depth, ptrdiff_t at,
-                   int rows, int first, int columns)
+/* A product with all column panels of one group (or of the whole weight). */
+struct product {
+    const float *a, *packed;
+    ptrdiff_t a_row;
+    int taps, run; /* run: steps per tap */
+    const ptrdiff_t *tap;
+    ptrdiff_t at;       /* first output position */
+    int rows;           /* output positions */
+    int first, columns; /* output channels */
+};
+
+static void run_product(const struct sy_infer_args *args,
+                        const struct product *product)
 {
-    struct panel panel = {.a = a,
-                          .a_row = a_row,
+    struct panel panel = {.a = product->a,
+                          .a_row = product->a_row,
                           .a_step = 1,
-                          .b = packed,
-                          .m = rows,
-                          .k = depth,
+                          .taps = product->taps,
+                          .tap = product->tap,
+                          .b = product->packed,
+                          .m = product->rows,
+                          .k = product->run,
                           .c_row = args->out.c,
                           .act = args->node->act};
-    for (int n = 0; n < columns;) {
-        panel.vectors = SY_KERNEL(panel_vectors)(n, columns);
-        int width = panel.vectors * VL, c = first + n;
-        ptrdiff_t to = at * args->out.c + c;
-        panel.n = columns - n < width ? columns - n : width;
+    size_t depth = (size_t)product->taps * (size_t)product->run;
+    for (int n = 0; n < product->columns;) {
+        panel.vectors = SY_KERNEL(panel_vectors)(n, product->columns);
+        int width = panel.vectors * VL, left = product->columns - n;
+        int c = product->first + n;
+        ptrdiff_t to = product->at * args->out.c + c;
+        panel.n = left < width ? left : width;
         panel.c = args->y + to;
         panel.scale = args->scale != NULL ? args->scale + c : NULL;
         panel.bias = args->bias != NULL ? args->bias + c : NULL;
         panel.residual = args->residual != NULL ? args->residual + to : NULL;
         SY_KERNEL(panel)(&panel);
-        panel.b += (size_t)depth * (size_t)width;
+        panel.b += depth * (size_t)width;
         n += width;
     }
+}
+
+/* Copies the image into `to` with `pad` zeros on every side. */
+static void pad_image(float *to, const float *x, struct sy_shape in, int pad)
+{
+    size_t side = (size_t)pad * (size_t)in.c, line = (size_t)in.w * in.c;
+    size_t above = (size_t)pad * (line + 2 * side);
+    memset(to, 0, above * sizeof(float));
+    to += above;
+    for (int y = 0; y < in.h; y++) {
+        memset(to, 0, side * sizeof(float));
+        memcpy(to + side, x, line * sizeof(float));
+        memset(to + side + line, 0, side * sizeof(float));
+        to += line + 2 * side;
+        x += line;
+    }
+    memset(to, 0, above * sizeof(float));
 }
 
 void SY_KERNEL(conv_infer)(const struct sy_infer_args *args)
 {
     const struct sy_node *node = args->node;
-    struct columns columns = columns_of(node, args->in, args->out);
-    int depth = columns_depth(&columns), part = args->out.c / node->groups;
-    int positions = args->out.h * args->out.w;
-    int rows = is_direct(node) ? positions : tile_rows(depth, positions);
-    size_t packed = SY_KERNEL(packed)(depth, part);
+    const int kernel = node->kernel, pad = kernel / 2, groups = node->groups;
+    const int depth = depth_of(node, args->in), part = args->out.c / groups;
+    const ptrdiff_t channels = args->in.c;
+    const ptrdiff_t line = (args->in.w + 2 * pad) * channels;
+    ptrdiff_t tap[MAX_TAPS] = {0};
+    const float *x = args->x;
+    struct product product = {.a_row = node->stride * channels,
+                              .taps = groups == 1 ? kernel : kernel * kernel,
+                              .tap = tap,
+                              .rows = args->out.w,
+                              .columns = part};
 
-    for (int at = 0; at < positions; at += rows) {
-        int here = positions - at < rows ? positions - at : rows;
-        for (int g = 0; g < node->groups; g++) {
-            const float *a = args->x + g * depth;
-            ptrdiff_t a_row = args->in.c;
-            if (!is_direct(node)) {
-                columns_move(&columns, args->x, NULL, args->scratch, at, here,
-                             g, false);
-                a = args->scratch;
-                a_row = depth;
-            }
-            panels(args, args->packed + (size_t)g * packed, a, a_row, depth, at,
-                   here, g * part, part);
+    if (pad > 0) {
+        pad_image(args->scratch, x, args->in, pad);
+        x = args->scratch;
+    }
+    /* The taps of a line lie together unless a group takes a part of each. */
+    product.run = depth / product.taps;
+    for (int t = 0; t < product.taps; t++) {
+        tap[t] =
+            groups == 1 ? t * line : t / kernel * line + t % kernel * channels;
+    }
+    int lines = args->out.h;
+    if (is_direct(node)) {
+        product.rows *= lines;
+        lines = 1;
+    }
+    for (int g = 0; g < groups; g++) {
+        product.packed =
+            args->packed + (size_t)g * SY_KERNEL(packed)(depth, part);
+        product.first = g * part;
+        for (int oy = 0; oy < lines; oy++) {
+            product.a = x + oy * node->stride * line + g * (channels / groups);
+            product.at = (ptrdiff_t)oy * args->out.w;
+            run_product(args, &product);
         }
     }
 }
 
 void SY_KERNEL(dense_infer)(const struct sy_infer_args *args)
 {
-    panels(args, args->packed, args->x, args->in.c, args->in.c, 0, 1, 0,
-           args->out.c);
+    const ptrdiff_t no_tap = 0;
+    struct product product = {.a = args->x,
+                              .packed = args->packed,
+                              .a_row = args->in.c,
+                              .taps = 1,
+                              .run = args->in.c,
+                              .tap = &no_tap,
+                              .rows = 1,
+                              .columns = args->out.c};
+    run_product(args, &product);
 }

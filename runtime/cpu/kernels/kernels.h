@@ -10,14 +10,16 @@
 #include "runtime/cpu/kernels/vec.h"
 
 /*
- * One column panel of a product: C[m][n] = epilogue(A[m][k] * B[k][n]).
- * A element (i, p) stands at a[i * a_row + p * a_step]; B is packed, k rows
- * of `vectors` * VL floats, zeros behind column n. Each element is summed
- * over p = 0..k-1 in that order, whatever m is.
+ * One column panel of a product: C[m][n] = epilogue(A[m][taps * k] * B).
+ * A element (i, t, p) stands at a[i * a_row + tap[t] + p * a_step]; B is
+ * packed, taps * k rows of `vectors` * VL floats, zeros behind column n.
+ * Each element is summed over t, then p, in order, whatever m is.
  */
 struct panel {
     const float *a;
     ptrdiff_t a_row, a_step;
+    int taps;
+    const ptrdiff_t *tap;
     const float *b;
     int m, n, k;
     int vectors;
@@ -85,6 +87,13 @@ void SY_KERNEL(scale_backward)(const struct sy_op_args *args);
 void SY_KERNEL(conv_infer)(const struct sy_infer_args *args);
 size_t SY_KERNEL(conv_infer_scratch)(const struct sy_node *node,
                                      struct sy_shape in, struct sy_shape out);
+/* Convolutions in groups narrower than a vector (group.c). */
+bool SY_KERNEL(group_is_narrow)(const struct sy_node *node, struct sy_shape in,
+                                struct sy_shape out);
+size_t SY_KERNEL(group_packed)(const struct sy_node *node, struct sy_shape in);
+void SY_KERNEL(group_pack)(const struct sy_node *node, struct sy_shape in,
+                           const float *weight, float *packed);
+void SY_KERNEL(group_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(depthwise_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(norm_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(act_infer)(const struct sy_infer_args *args);

@@ -131,10 +131,11 @@ static enum sy_status check_head(const struct sy_network_spec *spec,
 enum sy_status sy_spec_check(const struct sy_network_spec *spec,
                              struct sy_error *err)
 {
-    if (spec->input.c != 3 && spec->input.c != 1) {
+    if (spec->input.c != SY_INPUT_CHANNELS) {
         return sy_fail(err, SY_BAD_INPUT,
-                       "input.channels: expected 3 or 1, found %d",
-                       spec->input.c);
+                       "input.channels: expected %d (grey pictures are "
+                       "repeated), found %d",
+                       SY_INPUT_CHANNELS, spec->input.c);
     }
     if (spec->layer_count < 1 || spec->layer_count > SY_MAX_LAYERS) {
         return sy_fail(err, SY_BAD_INPUT, "layers: expected 1 to %d, found %d",

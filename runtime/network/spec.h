@@ -23,7 +23,10 @@ enum {
     SY_MAX_LAYERS = 64,
     SY_MAX_BLOCKS = 32, /* candidates of one layer */
     SY_MAX_DOMAINS = 64,
-    SY_MAX_EXPERTS = 256
+    SY_MAX_EXPERTS = 256,
+    /* Every picture is made into three channels before a network sees it, and
+       whoever fills an image relies on it. */
+    SY_INPUT_CHANNELS = 3
 };
 
 /* Where the statistics and affine of a norm live. */
@@ -42,7 +45,7 @@ struct sy_layer_spec {
 };
 
 struct sy_network_spec {
-    struct sy_shape input; /* height, width, 3 */
+    struct sy_shape input; /* height, width, SY_INPUT_CHANNELS */
     struct sy_block_spec stem;
     int stem_channels;
     int stem_stride;

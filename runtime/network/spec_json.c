@@ -95,10 +95,10 @@ static enum sy_status read_input(struct sy_network_spec *spec,
                                  struct sy_json *root)
 {
     struct sy_json in = sy_json_child(root, "input");
-    spec->input.c = 3;
+    spec->input.c = SY_INPUT_CHANNELS;
     sy_json_int(&in, "height", 1, SY_MAX_SIDE, &spec->input.h);
     sy_json_int(&in, "width", 1, SY_MAX_SIDE, &spec->input.w);
-    sy_json_opt_int(&in, "channels", 1, 3, &spec->input.c);
+    sy_json_opt_int(&in, "channels", 1, SY_MAX_CHANNELS, &spec->input.c);
     return sy_json_end(&in);
 }
 

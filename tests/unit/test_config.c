@@ -226,6 +226,7 @@ static const struct {
     {"train.augment.shift=65", "train.augment.shift: "},
     {"train.augment.flip=a", "train.augment.flip: "},
     {"network.stem.kind=zero", "network.stem.kind: "},
+    {"network.input.channels=1", "network: input.channels: expected 3"},
     {"network.layers=[]", "network.layers: "},
     {"network.layers.0.channels=0", "network.layers[0].channels: "},
     {"network.layers.1.blocks.0.kernel=4", "network"},

@@ -89,7 +89,7 @@ static const struct {
     {"\"kernel\":3", "\"kernal\":3",
      "network.stem.kernal: unknown key; did you mean \"kernel\"?"},
     {"\"norm\":\"per_domain\"", "\"norm\":\"per-domain\"", "network.norm"},
-    {"\"channels\":3", "\"channels\":2", "input.channels: expected 3 or 1"},
+    {"\"channels\":3", "\"channels\":2", "input.channels: expected 3"},
     {"\"channels\":3", "\"channels\":0", "network.input.channels"},
     {"\"height\":8", "\"height\":0", "network.input.height"},
     {"\"height\":8,", "", "network.input.height"},

@@ -4,11 +4,12 @@
  *   bench_kernels [--backend NAME] [--json] [--filter TEXT] [--threads N]
  *                 [--rounds N]   (rounds of the training step)
  *
- * For typical shapes, per backend: GFLOP/s (2 per multiply-add), GB/s of
- * activations and weights touched once, and the share of the multiply-add
- * peak that was measured in the same run, with registers only, for the same
- * vector width. Rows end with a whole training step of an inverted-bottleneck
- * network of about 8 M multiply-adds, 8 images a shard, on all CPUs.
+ * For typical shapes, per backend: GFLOP/s (2 per multiply-add) and the share
+ * of the multiply-add peak, measured in the same run, with registers only, for
+ * the same vector width. Operators that only move data: GB/s of what they
+ * touch, once each, against a memcpy that touches as many bytes. Rows end with
+ * a whole training step of an inverted-bottleneck network of about 8 M
+ * multiply-adds, 8 images a shard, on all CPUs.
  *
  * DESIGN: every case repeats for at least REPEAT_NS and keeps the median of
  * ROUNDS rounds; the peak is measured again before every case, so that a
@@ -312,11 +313,19 @@ static double touched(const struct unit *u, enum stage stage)
 {
     double in = (double)u->count * (double)sy_shape_floats(u->in);
     double out = (double)u->count * (double)sy_shape_floats(u->out);
-    double w = (double)weight_floats(&u->node, u->in, u->out);
-    if (stage == BACKWARD) {
-        return 2.0 * in + out + 2.0 * w;
+    double second = u->node.op == SY_OP_ADD ? in : 0.0;
+    switch (stage) {
+    case STATS:
+        return in;
+    case SUMS:
+        return in + out;
+    case BACKWARD:
+        return 2.0 * in + out;
+    case FORWARD:
+    case INFER:
+    default:
+        return in + second + out;
     }
-    return stage == STATS ? in : in + out + w;
 }
 
 struct report {
@@ -324,20 +333,43 @@ struct report {
     const char *filter;
 };
 
-static void report_row(struct report *report, const char *name, double gflops,
-                       double peak, double gbytes, double us)
+/* Median GB/s (read and written) of a copy that touches so many bytes. */
+static double copy_gbytes(double bytes)
 {
+    size_t floats = (size_t)(bytes / 8.0) + 1;
+    float *from = numbers(floats), *to = numbers(floats);
+    double round[ROUNDS];
+    long repeat = 1 + (long)(4e6 / bytes);
+    for (int r = -1; r < ROUNDS; r++) {
+        int64_t start = thread_ns();
+        for (long i = 0; i < repeat; i++) {
+            memcpy(to, from, floats * sizeof *to);
+            __asm__ volatile("" : : "r"(to) : "memory");
+        }
+        round[r < 0 ? 0 : r] = 8.0 * (double)floats * (double)repeat /
+                               (double)(thread_ns() - start);
+    }
+    sy_free(from);
+    sy_free(to);
+    qsort(round, ROUNDS, sizeof *round, by_value);
+    return round[ROUNDS / 2];
+}
+
+static void report_row(struct report *report, const char *name,
+                       const char *peer, double ours, double theirs, double us)
+{
+    bool flops = strcmp(peer, "fma peak") == 0;
+    const char *unit = flops ? "GFLOP/s" : "GB/s";
     if (report->rows == NULL) {
-        printf("%-44s %8.2f us %7.1f GF/s %5.1f %% of peak %6.1f GB/s\n", name,
-               us, gflops, 100.0 * gflops / peak, gbytes);
+        printf("%-44s %8.2f us %7.1f %-7s %5.1f %% of %s\n", name, us, ours,
+               unit, 100.0 * ours / theirs, peer);
         fflush(stdout);
         return;
     }
     json_array_append_new(report->rows,
                           json_pack("{s:s,s:s,s:s,s:f,s:f,s:f}", "case", name,
-                                    "peer", "fma peak", "unit", "GFLOP/s",
-                                    "ours", gflops, "theirs", peak, "ratio",
-                                    gflops / peak));
+                                    "peer", peer, "unit", unit, "ours", ours,
+                                    "theirs", theirs, "ratio", ours / theirs));
 }
 
 static void bench_one(struct report *report, const struct sy_backend *backend,
@@ -361,13 +393,17 @@ static void bench_one(struct report *report, const struct sy_backend *backend,
         return;
     }
     unit_init(&u, c, backend);
-    double peak = peak_gflops(backend);
-    double ns = time_unit(&u, backend, c->stage);
     double flops = 2.0 * (double)c->count *
                    (double)sy_op_of(c->op)->madds(&u.node, u.in, u.out) *
                    (c->stage == BACKWARD ? 2.0 : 1.0);
-    report_row(report, name, flops / ns, peak, 4.0 * touched(&u, c->stage) / ns,
-               ns / 1e3);
+    double bytes = 4.0 * touched(&u, c->stage);
+    double theirs = flops > 0.0 ? peak_gflops(backend) : copy_gbytes(bytes);
+    double ns = time_unit(&u, backend, c->stage);
+    if (flops > 0.0) {
+        report_row(report, name, "fma peak", flops / ns, theirs, ns / 1e3);
+    } else {
+        report_row(report, name, "memcpy", bytes / ns, theirs, ns / 1e3);
+    }
 }
 
 /* A network as a plain list of operators, one per shard worker. */
@@ -498,8 +534,9 @@ static void bench_step(struct report *report, const struct sy_backend *backend,
                steps[0].madds / 1e6, images / round[rounds / 2] * 1e9,
                cpu / 1e3);
     }
-    report_row(report, name, 6.0 * images * steps[0].madds / round[rounds / 2],
-               peak, 0, round[rounds / 2] / 1e3);
+    report_row(report, name, "fma peak",
+               6.0 * images * steps[0].madds / round[rounds / 2], peak,
+               round[rounds / 2] / 1e3);
 }
 
 int main(int argc, char **argv)

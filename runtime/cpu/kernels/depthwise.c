@@ -167,7 +167,8 @@ INLINE void segment_back2(const struct job *job, const int kernel,
     put_segment(job, count, iy, ix, c, lanes, acc);
 }
 
-/* One row of one vector of channels: segments of 8, 4, 2 and 1. */
+/* One row of one vector of channels: segments of 8, 4, 2 and 1. All but the
+   last begin at an even position, which segment_back2 relies on. */
 INLINE void row(const struct job *job, const int kernel, const int stride,
                 const bool back2, struct lanes lanes, int oy, int c)
 {
@@ -189,11 +190,11 @@ INLINE void row(const struct job *job, const int kernel, const int stride,
     if (width - ox >= 4) {
         SEGMENT(4);
     }
-    if (width - ox >= 2) {
+#endif
+    while (width - ox >= 2) {
         SEGMENT(2);
     }
-#endif
-    while (width - ox >= 1) {
+    if (width - ox >= 1) {
         SEGMENT(1);
     }
 #undef SEGMENT

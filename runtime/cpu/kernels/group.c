@@ -4,14 +4,17 @@
  * DESIGN: products of matrices would fill 4 or 6 of 16 lanes, so a vector
  * holds as many whole groups as fit instead. Its output lanes and its input
  * lanes are then the same channels, and step i of a group needs input i of
- * the own group in every lane: one permutation of the input vector that was
- * loaded once per tap. A segment of neighbouring positions shares each weight
- * vector. Outside the image an input is zero.
+ * the own group in every lane: one permutation of the input vector. Of a
+ * segment of neighbouring positions each input column is loaded and permuted
+ * once per row and step, and multiplied into every position it belongs to.
+ * Outside the image an input is zero.
  *
  * Packed weight: [chunk of groups][ky][kx][i][VL], zeros in unused lanes.
- * Each output number is summed over [ky][kx][i] in order by one accumulator.
+ * Each output number is summed over [ky][i][kx] in order by one accumulator.
  */
 #include "runtime/cpu/kernels/kernels.h"
+
+#define UNROLL_COLUMNS _Pragma("GCC unroll 32")
 
 enum { SEGMENT = VL == 16 ? 8 : 4 };
 
@@ -95,14 +98,16 @@ INLINE vf input(const struct chunk *chunk, int iy, int ix)
 }
 
 /* Positions ox .. ox + count - 1 of row oy. */
-INLINE void segment(const struct chunk *chunk, const int count, int oy, int ox)
+INLINE void segment(const struct chunk *chunk, const int kernel,
+                    const int stride, const int count, int oy, int ox)
 {
     const struct sy_infer_args *args = chunk->args;
-    const int kernel = args->node->kernel, stride = args->node->stride;
+    const int span = (count - 1) * stride + kernel;
     int iy = oy * stride - kernel / 2, ix = ox * stride - kernel / 2;
     ptrdiff_t channels = args->out.c;
     ptrdiff_t at = ((ptrdiff_t)oy * args->out.w + ox) * channels + chunk->first;
-    vf acc[SEGMENT], x[SEGMENT];
+    ptrdiff_t tap = (ptrdiff_t)chunk->width * VL;
+    vf acc[SEGMENT];
 
     UNROLL for (int p = 0; p < count; p++)
     {
@@ -112,19 +117,22 @@ INLINE void segment(const struct chunk *chunk, const int count, int oy, int ox)
         if (iy + ky < 0 || iy + ky >= args->in.h) {
             continue;
         }
-        const float *w =
-            chunk->packed + (ptrdiff_t)ky * kernel * chunk->width * VL;
-        for (int kx = 0; kx < kernel; kx++) {
-            UNROLL for (int p = 0; p < count; p++)
+        for (int i = 0; i < chunk->width; i++) {
+            const float *w = chunk->packed + ky * kernel * tap + i * VL;
+            vf weight[7];
+            UNROLL for (int kx = 0; kx < kernel; kx++)
             {
-                x[p] = input(chunk, iy + ky, ix + kx + p * stride);
+                weight[kx] = v_load(w + kx * tap);
             }
-            for (int i = 0; i < chunk->width; i++, w += VL) {
-                vf weight = v_load(w);
-                vi from = chunk->step[i];
-                UNROLL for (int p = 0; p < count; p++)
+            UNROLL_COLUMNS for (int j = 0; j < span; j++)
+            {
+                vf x = permute(input(chunk, iy + ky, ix + j), chunk->step[i]);
+                UNROLL for (int kx = 0; kx < kernel; kx++)
                 {
-                    acc[p] += weight * permute(x[p], from);
+                    const int p = (j - kx) / stride;
+                    if (j >= kx && p < count && p * stride + kx == j) {
+                        acc[p] += weight[kx] * x;
+                    }
                 }
             }
         }
@@ -141,17 +149,52 @@ INLINE void segment(const struct chunk *chunk, const int count, int oy, int ox)
         });
 }
 
-static void run_chunk(const struct chunk *chunk)
+INLINE void run_chunk(const struct chunk *chunk, const int kernel,
+                      const int stride)
 {
     struct sy_shape out = chunk->args->out;
     for (int oy = 0; oy < out.h; oy++) {
         int ox = 0;
         for (; ox + SEGMENT <= out.w; ox += SEGMENT) {
-            segment(chunk, SEGMENT, oy, ox);
+            segment(chunk, kernel, stride, SEGMENT, oy, ox);
         }
         for (; ox < out.w; ox++) {
-            segment(chunk, 1, oy, ox);
+            segment(chunk, kernel, stride, 1, oy, ox);
         }
+    }
+}
+
+/* One copy of the loops for every kernel and stride. */
+static void choose(const struct chunk *chunk)
+{
+    const struct sy_node *node = chunk->args->node;
+    switch (node->kernel * 10 + node->stride) {
+    case 11:
+        run_chunk(chunk, 1, 1);
+        break;
+    case 12:
+        run_chunk(chunk, 1, 2);
+        break;
+    case 31:
+        run_chunk(chunk, 3, 1);
+        break;
+    case 32:
+        run_chunk(chunk, 3, 2);
+        break;
+    case 51:
+        run_chunk(chunk, 5, 1);
+        break;
+    case 52:
+        run_chunk(chunk, 5, 2);
+        break;
+    case 71:
+        run_chunk(chunk, 7, 1);
+        break;
+    case 72:
+        run_chunk(chunk, 7, 2);
+        break;
+    default:
+        SY_ASSERT(false);
     }
 }
 
@@ -173,7 +216,7 @@ void SY_KERNEL(group_infer)(const struct sy_infer_args *args)
         chunk.first = c;
         chunk.load = v_lanes(c, args->in.c);
         chunk.store = v_lanes(c, end);
-        run_chunk(&chunk);
+        choose(&chunk);
         chunk.packed += chunk_floats(node, chunk.width);
     }
 }

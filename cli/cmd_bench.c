@@ -78,8 +78,15 @@ static enum sy_status bench_make(struct bench *bench, struct sy_error *err)
     if (!bench->path || !bench->timed || !bench->madds || !bench->us) {
         return sy_fail(err, SY_NO_MEMORY, "bench: no memory");
     }
-    for (int e = 0; e < bench->count; e++) {
-        set_case(bench, e, &network->expert[e].path, network->expert[e].domain);
+    struct sy_rng rng = sy_rng_stream(1, SY_RNG_BENCH, 0, 0);
+    for (int i = 0; i < bench->count; i++) {
+        if (supernet) {
+            struct sy_path path = sy_bench_random_path(&network->spec, &rng);
+            set_case(bench, i, &path, 0);
+        } else {
+            set_case(bench, i, &network->expert[i].path,
+                     network->expert[i].domain);
+        }
     }
     return SY_OK;
 }

@@ -8,7 +8,7 @@
  * window of the next position begins stride * C floats further on. So nothing
  * is gathered window by window; with three input channels, gathering cost
  * more than the product. A weight of a grouped convolution is packed group by
- * group.
+ * group; groups narrower than a vector have a kernel of their own (group.c).
  *
  * Each output number is summed over [ky][kx][c] in order by one accumulator.
  */
@@ -32,13 +32,18 @@ size_t SY_KERNEL(conv_infer_scratch)(const struct sy_node *node,
 {
     int pad = node->kernel / 2;
     struct sy_shape padded = {in.h + 2 * pad, in.w + 2 * pad, in.c};
-    (void)out;
+    if (SY_KERNEL(group_is_narrow)(node, in, out)) {
+        return 0;
+    }
     return pad > 0 ? sy_shape_floats(padded) : 0;
 }
 
 size_t SY_KERNEL(packed_floats)(const struct sy_node *node, struct sy_shape in,
                                 struct sy_shape out)
 {
+    if (node->op == SY_OP_CONV && SY_KERNEL(group_is_narrow)(node, in, out)) {
+        return SY_KERNEL(group_packed)(node, in);
+    }
     if (node->op == SY_OP_CONV) {
         return (size_t)node->groups *
                SY_KERNEL(packed)(depth_of(node, in), out.c / node->groups);
@@ -69,7 +74,9 @@ void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
                             struct sy_shape out, const float *weight,
                             float *packed)
 {
-    if (node->op == SY_OP_CONV) {
+    if (node->op == SY_OP_CONV && SY_KERNEL(group_is_narrow)(node, in, out)) {
+        SY_KERNEL(group_pack)(node, in, weight, packed);
+    } else if (node->op == SY_OP_CONV) {
         int depth = depth_of(node, in), part = out.c / node->groups;
         for (int g = 0; g < node->groups; g++) {
             SY_KERNEL(pack)(packed, weight + g * part, out.c, 1, depth, part);
@@ -140,7 +147,8 @@ static void pad_image(float *to, const float *x, struct sy_shape in, int pad)
     memset(to, 0, above * sizeof(float));
 }
 
-void SY_KERNEL(conv_infer)(const struct sy_infer_args *args)
+/* Any convolution but those in narrow groups. */
+static void wide_infer(const struct sy_infer_args *args)
 {
     const struct sy_node *node = args->node;
     const int kernel = node->kernel, pad = kernel / 2, groups = node->groups;
@@ -179,6 +187,15 @@ void SY_KERNEL(conv_infer)(const struct sy_infer_args *args)
             product.at = (ptrdiff_t)oy * args->out.w;
             run_product(args, &product);
         }
+    }
+}
+
+void SY_KERNEL(conv_infer)(const struct sy_infer_args *args)
+{
+    if (SY_KERNEL(group_is_narrow)(args->node, args->in, args->out)) {
+        SY_KERNEL(group_infer)(args);
+    } else {
+        wide_infer(args);
     }
 }
 

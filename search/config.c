@@ -284,6 +284,11 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
     int64_t seed = 1;
     struct sy_json in = sy_json_object(config->effective, path, "", err);
     sy_json_text(&in, "name", config->name, sizeof config->name);
+    if (!sy_name_valid(config->name)) {
+        sy_json_reject(&in, "name",
+                       "expected letters, digits, '_' and '-', found \"%s\"",
+                       config->name);
+    }
     if (sy_json_has(&in, "seed")) {
         sy_json_int64(&in, "seed", 0, INT64_MAX, &seed);
     }

@@ -191,6 +191,8 @@ static const struct {
     /* Types and ranges. */
     {"name=5", "name: "},
     {"name=null", "name: "},
+    {"name=\"\"", "name: expected letters"},
+    {"name=a/b", "name: expected letters"},
     {"seed=-1", "seed: "},
     {"seed=1.5", "seed: "},
     {"domains=[]", "domains: "},

@@ -32,7 +32,7 @@ run 0 train --out m/seed --seed 2
 [ "$(weights m/seed/1)" != "$first" ] || fail "the seed changes nothing"
 
 # A longer run, to be interrupted.
-long=(--set train.epochs=4 --set train.checkpoint_every_s=0.05)
+long=(--set train.epochs=6 --set train.checkpoint_every_s=0.05)
 run 0 train --out m/long "${long[@]}"
 whole=$(weights m/long/1)
 

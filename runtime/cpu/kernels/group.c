@@ -7,7 +7,7 @@
  * the own group in every lane: one permutation of the input vector. Of a
  * segment of neighbouring positions each input column is loaded and permuted
  * once per row and step, and multiplied into every position it belongs to.
- * Outside the image an input is zero.
+ * Columns and rows outside the image are skipped.
  *
  * Packed weight: [chunk of groups][ky][kx][i][VL], zeros in unused lanes.
  * Each output number is summed over [ky][i][kx] in order by one accumulator.
@@ -85,26 +85,17 @@ INLINE vf permute(vf v, vi from)
 #endif
 }
 
-/* The input at row iy, column ix of the chunk's channels. */
-INLINE vf input(const struct chunk *chunk, int iy, int ix)
-{
-    struct sy_shape in = chunk->args->in;
-    if (ix < 0 || ix >= in.w) {
-        return v_zero();
-    }
-    return v_get(chunk->args->x + ((ptrdiff_t)iy * in.w + ix) * in.c +
-                     chunk->first,
-                 chunk->load);
-}
-
-/* Positions ox .. ox + count - 1 of row oy. */
+/* Positions ox .. ox + count - 1 of row oy. `inside`: no column is outside. */
 INLINE void segment(const struct chunk *chunk, const int kernel,
-                    const int stride, const int count, int oy, int ox)
+                    const int stride, const int count, const bool inside,
+                    const bool full, int oy, int ox)
 {
     const struct sy_infer_args *args = chunk->args;
     const int span = (count - 1) * stride + kernel;
+    const struct lanes load = {full || chunk->load.full, chunk->load.mask};
+    const struct lanes store = {full || chunk->store.full, chunk->store.mask};
     int iy = oy * stride - kernel / 2, ix = ox * stride - kernel / 2;
-    ptrdiff_t channels = args->out.c;
+    ptrdiff_t in_channels = args->in.c, channels = args->out.c;
     ptrdiff_t at = ((ptrdiff_t)oy * args->out.w + ox) * channels + chunk->first;
     ptrdiff_t tap = (ptrdiff_t)chunk->width * VL;
     vf acc[SEGMENT];
@@ -117,8 +108,12 @@ INLINE void segment(const struct chunk *chunk, const int kernel,
         if (iy + ky < 0 || iy + ky >= args->in.h) {
             continue;
         }
+        const float *row =
+            args->x + ((ptrdiff_t)(iy + ky) * args->in.w + ix) * in_channels +
+            chunk->first;
         for (int i = 0; i < chunk->width; i++) {
             const float *w = chunk->packed + ky * kernel * tap + i * VL;
+            const vi from = chunk->step[i];
             vf weight[7];
             UNROLL for (int kx = 0; kx < kernel; kx++)
             {
@@ -126,7 +121,10 @@ INLINE void segment(const struct chunk *chunk, const int kernel,
             }
             UNROLL_COLUMNS for (int j = 0; j < span; j++)
             {
-                vf x = permute(input(chunk, iy + ky, ix + j), chunk->step[i]);
+                if (!inside && (ix + j < 0 || ix + j >= args->in.w)) {
+                    continue;
+                }
+                vf x = permute(v_get(row + j * in_channels, load), from);
                 UNROLL for (int kx = 0; kx < kernel; kx++)
                 {
                     const int p = (j - kx) / stride;
@@ -137,30 +135,47 @@ INLINE void segment(const struct chunk *chunk, const int kernel,
             }
         }
     }
-    vf scale = v_get(args->scale + chunk->first, chunk->store);
-    vf bias = v_get(args->bias + chunk->first, chunk->store);
+    vf scale = v_get(args->scale + chunk->first, store);
+    vf bias = v_get(args->bias + chunk->first, store);
     WITH_ACT(
         args->node->act, UNROLL for (int p = 0; p < count; p++) {
             vf y = v_act(act, acc[p] * scale + bias);
             if (args->residual != NULL) {
-                y += v_get(args->residual + at + p * channels, chunk->store);
+                y += v_get(args->residual + at + p * channels, store);
             }
-            v_put(args->y + at + p * channels, y, chunk->store);
+            v_put(args->y + at + p * channels, y, store);
         });
 }
 
-INLINE void run_chunk(const struct chunk *chunk, const int kernel,
-                      const int stride)
+INLINE void run_rows(const struct chunk *chunk, const int kernel,
+                     const int stride, const bool full)
 {
     struct sy_shape out = chunk->args->out;
+    const int span = (SEGMENT - 1) * stride + kernel;
     for (int oy = 0; oy < out.h; oy++) {
         int ox = 0;
         for (; ox + SEGMENT <= out.w; ox += SEGMENT) {
-            segment(chunk, kernel, stride, SEGMENT, oy, ox);
+            int ix = ox * stride - kernel / 2;
+            if (ix >= 0 && ix + span <= chunk->args->in.w) {
+                segment(chunk, kernel, stride, SEGMENT, true, full, oy, ox);
+            } else {
+                segment(chunk, kernel, stride, SEGMENT, false, full, oy, ox);
+            }
         }
         for (; ox < out.w; ox++) {
-            segment(chunk, kernel, stride, 1, oy, ox);
+            segment(chunk, kernel, stride, 1, false, full, oy, ox);
         }
+    }
+}
+
+/* A copy without masks where every lane is a channel. */
+INLINE void run_chunk(const struct chunk *chunk, const int kernel,
+                      const int stride)
+{
+    if (chunk->load.full && chunk->store.full) {
+        run_rows(chunk, kernel, stride, true);
+    } else {
+        run_rows(chunk, kernel, stride, false);
     }
 }
 

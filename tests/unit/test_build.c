@@ -222,7 +222,7 @@ START_TEST(the_holdout_decides_whether_there_is_validation)
     ck_assert_int_eq(dom_loader_images(data.valid[0]), 6);
     close_all();
     open_all("train.use_holdout=true");
-    ck_assert_ptr_nonnull(data.valid[0]);
+    ck_assert_ptr_null(data.valid[0]);
     ck_assert_int_eq((int)nas_data_images(&data), 3 * 30);
     close_all();
     open_all("train.holdout=0");

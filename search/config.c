@@ -316,9 +316,19 @@ enum sy_status nas_config_load(struct nas_config *config, const char *path,
                                const char *const *set, int set_count,
                                struct sy_error *err)
 {
+    json_t *root = NULL;
+    memset(config, 0, sizeof *config);
+    SY_TRY(sy_json_load(path, &root, err));
+    return nas_config_take(config, root, path, set, set_count, err);
+}
+
+enum sy_status nas_config_take(struct nas_config *config, json_t *root,
+                               const char *path, const char *const *set,
+                               int set_count, struct sy_error *err)
+{
     enum sy_status status = SY_OK;
     memset(config, 0, sizeof *config);
-    SY_TRY(sy_json_load(path, &config->effective, err));
+    config->effective = root;
     for (int i = 0; i < set_count; i++) {
         SY_TRY_OUT(nas_config_set(config->effective, set[i], err));
     }

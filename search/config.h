@@ -61,6 +61,12 @@ struct nas_config {
 enum sy_status nas_config_load(struct nas_config *config, const char *path,
                                const char *const *set, int set_count,
                                struct sy_error *err) SY_MUST_USE;
+
+/* The same for JSON in memory, which is taken also on failure; `path` stands
+   for it in messages. */
+enum sy_status nas_config_take(struct nas_config *config, json_t *root,
+                               const char *path, const char *const *set,
+                               int set_count, struct sy_error *err) SY_MUST_USE;
 void nas_config_release(struct nas_config *config);
 
 /* Applies one override to a JSON object. */

@@ -50,8 +50,8 @@ void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
 
 /*
  * The products of training: our own tiles where there are vectors and fused
- * multiply-adds to tile for (up to 1.4 times OpenBLAS at the shapes of training,
- * and the same bits whatever is installed), BLAS otherwise.
+ * multiply-adds to tile for (up to 1.4 times OpenBLAS at the shapes of
+ * training, and the same bits whatever is installed), BLAS otherwise.
  */
 #if defined(__FMA__)
 #define training_gemm SY_KERNEL(gemm)

@@ -49,6 +49,11 @@ static enum sy_status check_spec(const struct sy_block_spec *spec,
                        "%s: expansion: expected 1 to 8, found %d", name,
                        spec->expansion);
     }
+    if (spec->expanded < 0 || spec->expanded > SY_MAX_CHANNELS) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: expanded: expected 0 to %d, found %d", name,
+                       SY_MAX_CHANNELS, spec->expanded);
+    }
     if (spec->kind == SY_BLOCK_GROUP && spec->groups < 1) {
         return sy_fail(err, SY_BAD_INPUT,
                        "%s: groups: expected at least 1, found %d", name,
@@ -116,6 +121,13 @@ struct sy_block_spec sy_block_defaults(enum sy_block_kind kind)
     return spec;
 }
 
+int sy_block_expanded(const struct sy_block_spec *spec, int channels)
+{
+    return spec->expanded > 0
+               ? spec->expanded
+               : sy_make_divisible((double)spec->expansion * channels);
+}
+
 const char *sy_block_text(const struct sy_block_spec *spec, char *text,
                           size_t bytes)
 {
@@ -128,7 +140,9 @@ const char *sy_block_text(const struct sy_block_spec *spec, char *text,
         return text;
     }
     if (is_bottleneck(spec->kind)) {
-        (void)snprintf(expansion, sizeof expansion, " e%d", spec->expansion);
+        bool given = spec->expanded > 0;
+        (void)snprintf(expansion, sizeof expansion, given ? " w%d" : " e%d",
+                       given ? spec->expanded : spec->expansion);
     }
     if (spec->kind == SY_BLOCK_GROUP) {
         (void)snprintf(groups, sizeof groups, " g%d", spec->groups);

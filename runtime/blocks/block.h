@@ -18,7 +18,8 @@
  *   zero    skips the layer: nothing where the shapes match, otherwise the
  *           cheapest projection (1x1 convolution with the layer's stride).
  *
- * Expanded widths are rounded to multiples of 8.
+ * Expanded widths are rounded to multiples of 8; `expanded` gives one as it is,
+ * for networks whose widths are no multiples of their input.
  */
 #ifndef SY_BLOCKS_BLOCK_H
 #define SY_BLOCKS_BLOCK_H
@@ -41,8 +42,9 @@ struct sy_block_spec {
     enum sy_block_kind kind;
     int kernel;    /* 3, 5, 7; conv also 1 */
     int expansion; /* 1..8 */
-    int groups;    /* group: channels per group = expanded / groups */
-    bool se;       /* squeeze-excite */
+    int expanded; /* channels inside, in place of expansion * C; 0: not given */
+    int groups;   /* group: channels per group = expanded / groups */
+    bool se;      /* squeeze-excite */
     enum sy_act act;
 };
 
@@ -74,6 +76,9 @@ enum sy_status sy_block_plan(const struct sy_block_spec *spec,
 
 /* The spec with every default filled in for its kind. */
 struct sy_block_spec sy_block_defaults(enum sy_block_kind kind);
+
+/* Channels inside a bottleneck on `channels` inputs. */
+int sy_block_expanded(const struct sy_block_spec *spec, int channels);
 
 /* A short text, e.g. "mbconv k5 e4 se hswish"; returns `text`. */
 const char *sy_block_text(const struct sy_block_spec *spec, char *text,

@@ -15,18 +15,17 @@
 static void emit(const struct sy_block_spec *spec,
                  const struct sy_block_place *place, struct sy_plan *plan)
 {
-    bool single = spec->expansion == 1;
-    double expanded = (double)spec->expansion * place->in.c;
-    int y = sy_plan_conv(
-        plan, 0,
-        &(struct sy_conv_options){
-            .name = single ? "conv" : "expand",
-            .channels = single ? place->channels : sy_make_divisible(expanded),
-            .kernel = spec->kernel,
-            .stride = place->stride,
-            .groups = 1,
-            .act = spec->act,
-        });
+    bool single = spec->expansion == 1 && spec->expanded == 0;
+    int expanded = sy_block_expanded(spec, place->in.c);
+    int y = sy_plan_conv(plan, 0,
+                         &(struct sy_conv_options){
+                             .name = single ? "conv" : "expand",
+                             .channels = single ? place->channels : expanded,
+                             .kernel = spec->kernel,
+                             .stride = place->stride,
+                             .groups = 1,
+                             .act = spec->act,
+                         });
     if (spec->se) {
         y = sy_plan_squeeze_excite(plan, y);
     }

@@ -16,7 +16,7 @@
 static void emit(const struct sy_block_spec *spec,
                  const struct sy_block_place *place, struct sy_plan *plan)
 {
-    int width = sy_make_divisible((double)spec->expansion * place->in.c);
+    int width = sy_block_expanded(spec, place->in.c);
     int y = sy_plan_conv(plan, 0,
                          &(struct sy_conv_options){
                              .name = "expand",

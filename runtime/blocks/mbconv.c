@@ -4,9 +4,9 @@
  *   x -> expand 1x1 -> depthwise k x k -> [squeeze-excite] -> project 1x1
  *     -> [+ x, where stride is 1 and the channels agree]
  *
- * The activation follows the first two; the projection is linear. Expansion 1
- * has no expand convolution: it would only mix channels that the projection
- * mixes anyway.
+ * The activation follows the first two; the projection is linear. A block that
+ * is no wider inside has no expand convolution: it would only mix channels that
+ * the projection mixes anyway.
  *
  * Source: M. Sandler et al., "MobileNetV2", CVPR 2018; squeeze-excite between
  * depthwise and projection as in A. Howard et al., "MobileNetV3", ICCV 2019.
@@ -16,14 +16,14 @@
 static void emit(const struct sy_block_spec *spec,
                  const struct sy_block_place *place, struct sy_plan *plan)
 {
+    int width = sy_block_expanded(spec, place->in.c);
     int y = 0;
 
-    if (spec->expansion > 1) {
+    if (spec->expanded > 0 ? width != place->in.c : spec->expansion > 1) {
         y = sy_plan_conv(plan, y,
                          &(struct sy_conv_options){
                              .name = "expand",
-                             .channels = sy_make_divisible(
-                                 (double)spec->expansion * place->in.c),
+                             .channels = width,
                              .kernel = 1,
                              .stride = 1,
                              .groups = 1,

@@ -1,8 +1,9 @@
 /*
  * classify.c - the classification head.
  *
- * Trunk (shared): 1x1 convolution, norm, activation, mean over H x W.
- * Domain: dense layer from the trunk's width to the classes.
+ * Trunk (shared): 1x1 convolution, norm, activation, mean over H x W, and a
+ * dense layer with the same activation where `hidden` is not 0.
+ * Domain: dense layer from the trunk's output to the classes.
  * Loss: cross entropy of the softmax with label smoothing s. With the target
  *   t_k = (1 - s)[k = label] + s / K
  * and log Z = log sum exp(z_k), the loss of a sample is
@@ -31,7 +32,12 @@ static void emit_trunk(const struct sy_head_spec *spec, struct sy_plan *plan)
                              .groups = 1,
                              .act = spec->act,
                          });
-    plan->output = sy_plan_pool(plan, y);
+    y = sy_plan_pool(plan, y);
+    if (spec->hidden > 0) {
+        y = sy_plan_dense(plan, y, "hidden", spec->hidden, spec->act,
+                          SY_INIT_HE);
+    }
+    plan->output = y;
 }
 
 static void emit_domain(const struct sy_head_spec *spec, int outputs,

@@ -15,7 +15,8 @@
 #include "runtime/plan/plan.h"
 
 struct sy_head_spec {
-    int width; /* channels of the shared trunk */
+    int width;  /* channels of the shared trunk's convolution */
+    int hidden; /* a dense layer after the mean, shared too; 0: none */
     enum sy_act act;
 };
 

@@ -45,6 +45,7 @@ static void read_block(struct sy_json *in, struct sy_block_spec *spec)
     }
     if (uses[kind].expansion) {
         sy_json_opt_int(in, "expansion", 1, 8, &spec->expansion);
+        sy_json_opt_int(in, "expanded", 0, SY_MAX_CHANNELS, &spec->expanded);
     }
     if (uses[kind].groups) {
         sy_json_opt_int(in, "groups", 1, SY_MAX_CHANNELS, &spec->groups);
@@ -125,6 +126,7 @@ static enum sy_status read_head(struct sy_network_spec *spec,
     spec->head.act = SY_ACT_HSWISH;
     sy_json_choice(&in, "kind", head_names, &kind);
     sy_json_int(&in, "width", 1, SY_MAX_CHANNELS, &spec->head.width);
+    sy_json_opt_int(&in, "hidden", 0, SY_MAX_CHANNELS, &spec->head.hidden);
     read_act(&in, &spec->head.act);
     return sy_json_end(&in);
 }
@@ -187,6 +189,10 @@ static bool put_block(json_t *object, const struct sy_block_spec *spec)
     if (uses[kind].expansion) {
         failed |= json_object_set_new(object, "expansion",
                                       json_integer(spec->expansion));
+    }
+    if (uses[kind].expansion && spec->expanded > 0) {
+        failed |= json_object_set_new(object, "expanded",
+                                      json_integer(spec->expanded));
     }
     if (uses[kind].groups) {
         failed |=
@@ -258,9 +264,9 @@ json_t *sy_spec_to_json(const struct sy_network_spec *spec)
                               spec->input.w, "channels", spec->input.c);
     json_t *stem = stem_json(spec);
     json_t *layers = layers_json(spec);
-    json_t *head =
-        json_pack("{s:s,s:i,s:s}", "kind", head_names[0], "width",
-                  spec->head.width, "act", sy_act_names[spec->head.act]);
+    json_t *head = json_pack(
+        "{s:s,s:i,s:i,s:s}", "kind", head_names[0], "width", spec->head.width,
+        "hidden", spec->head.hidden, "act", sy_act_names[spec->head.act]);
     json_t *root = json_object();
     int failed = root == NULL;
     if (failed == 0) {

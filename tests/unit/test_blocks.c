@@ -47,6 +47,28 @@ static bool has_op(enum sy_op_kind op)
     return false;
 }
 
+START_TEST(a_given_inner_width_takes_the_place_of_the_expansion)
+{
+    struct sy_block_spec spec = kind(SY_BLOCK_MBCONV, 5, 4);
+    char text[64];
+
+    /* 4 x 4 x 24: 104 channels inside, no multiple of 24. */
+    spec.expanded = 104;
+    sy_check_ok(make(spec, 4, 24, 48, 1), err);
+    check_cost(16 * (24 * 104 + 25 * 104 + 104 * 48),
+               24 * 104 + 25 * 104 + 104 * 48 + 4 * (104 + 104 + 48));
+    ck_assert_str_eq(sy_block_text(&spec, text, sizeof text),
+                     "mbconv k5 w104 hswish");
+    /* No wider than the input: no expand convolution. */
+    spec.expanded = 24;
+    sy_check_ok(make(spec, 4, 24, 48, 1), err);
+    check_cost(16 * (25 * 24 + 24 * 48), 25 * 24 + 24 * 48 + 4 * (24 + 48));
+    spec.expanded = -8;
+    sy_check_fails(make(spec, 4, 24, 48, 1), SY_BAD_INPUT, err);
+    sy_check_says(err, "mbconv: expanded: expected 0 to 8192, found -8");
+}
+END_TEST
+
 START_TEST(mbconv_costs_what_a_hand_computes)
 {
     struct sy_block_spec spec = kind(SY_BLOCK_MBCONV, 3, 4);
@@ -247,6 +269,7 @@ int main(void)
     TCase *tc = tcase_create("blocks");
 
     tcase_add_test(tc, mbconv_costs_what_a_hand_computes);
+    tcase_add_test(tc, a_given_inner_width_takes_the_place_of_the_expansion);
     tcase_add_test(tc, squeeze_excite_adds_two_small_dense_layers);
     tcase_add_test(tc, fused_costs_what_a_hand_computes);
     tcase_add_test(tc, group_costs_what_a_hand_computes);

@@ -171,6 +171,15 @@ START_TEST(trunk_and_domain_are_ordinary_plans)
     ck_assert_int_eq(sy_plan_cost(&plan).madds, 16 * 24 * 32);
     ck_assert_str_eq(plan.param[0].name, "conv.weight");
 
+    spec.hidden = 20; /* after the mean, on one position */
+    sy_plan_begin(&plan, (struct sy_shape){4, 4, 24}, &err);
+    head->emit_trunk(&spec, &plan);
+    sy_check_ok(sy_plan_end(&plan, plan.output), err);
+    ck_assert(
+        sy_shape_equal(plan.value[plan.output], (struct sy_shape){1, 1, 20}));
+    ck_assert_int_eq(sy_plan_cost(&plan).madds, 16 * 24 * 32 + 32 * 20);
+    ck_assert_str_eq(plan.param[1].name, "hidden.weight");
+
     sy_plan_begin(&plan, (struct sy_shape){1, 1, 32}, &err);
     head->emit_domain(&spec, 10, &plan);
     sy_check_ok(sy_plan_end(&plan, plan.output), err);

@@ -122,6 +122,9 @@ static const struct {
     {"\"channels\":8,\"stride\":2", "\"channels\":8193,\"stride\":2",
      "network.layers[1].channels"},
     {"\"width\":8", "\"width\":0", "network.head.width"},
+    {"\"width\":8", "\"width\":8,\"hidden\":-1", "network.head.hidden"},
+    {"\"groups\":4", "\"groups\":4,\"expanded\":9000",
+     "network.layers[1].blocks[1].expanded"},
     {"\"classify\"", "\"detect\"", "network.head.kind"},
     {"\"layers\":[", "\"layer\":[", "network.layers"},
     {"\"blocks\":[{\"kind\":\"conv\",\"kernel\":1},{\"id\":\"skip\","

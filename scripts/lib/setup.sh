@@ -5,7 +5,8 @@
 sy_packages=(
     build-essential cmake ninja-build pkg-config
     libjansson-dev libsodium-dev libmicrohttpd-dev libcurl4-openssl-dev
-    zlib1g-dev libpng-dev libjpeg-dev libzip-dev libopenblas0-pthread
+    zlib1g-dev libpng-dev libjpeg-dev libzip-dev libprotobuf-c-dev
+    protobuf-c-compiler libopenblas0-pthread
     check libsubunit-dev curl ca-certificates python3-venv)
 
 sy_say() { printf '== %s\n' "$*"; }
@@ -22,12 +23,12 @@ sy_missing_packages() {
 sy_install() {
     if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
         local tool absent=()
-        for tool in cc cmake ninja pkg-config curl python3; do
+        for tool in cc cmake ninja pkg-config curl python3 protoc-c; do
             command -v "$tool" >/dev/null || absent+=("$tool")
         done
         local module
         for module in jansson libsodium libmicrohttpd libcurl zlib libpng \
-            libjpeg libzip check; do
+            libjpeg libzip libprotobuf-c check; do
             pkg-config --exists "$module" 2>/dev/null || absent+=("$module")
         done
         if [ ${#absent[@]} -gt 0 ]; then

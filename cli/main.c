@@ -9,8 +9,8 @@
 #include "runtime/base/json.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_domains, &cmd_train, &cmd_eval,  &cmd_inspect,
-    &cmd_predict, &cmd_serve, &cmd_bench, NULL,
+    &cmd_domains, &cmd_train,  &cmd_eval,  &cmd_inspect, &cmd_predict,
+    &cmd_serve,   &cmd_export, &cmd_bench, NULL,
 };
 
 static void list_commands(FILE *out)

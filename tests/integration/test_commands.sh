@@ -22,7 +22,7 @@ cp out commands
 # Every command that help lists.
 names=$(sed -n '/^commands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' commands)
 [ "$(wc -w <<<"$names")" -ge 7 ] || fail "help lists: $names"
-for name in domains train eval inspect predict serve bench; do
+for name in domains train eval inspect predict serve export bench; do
     grep -qw "$name" <<<"$names" || fail "help does not list $name"
 done
 for name in $names; do
@@ -136,6 +136,20 @@ for x in d:
     assert len(p) == 5 and p == sorted(p, reverse=True) and 0 < sum(p) <= 1 + 1e-6
     assert x['top'][0] == {'label': x['label'], 'probability': x['probability']}"
 say "predict"
+run 0 sy export $model --domain glyphs --out glyphs.onnx --json
+keys "
+import os
+assert (d['file'], d['domain'], d['expert'], d['snapshot']) == ('glyphs.onnx', 'glyphs', 'main', 'tiny/1')
+assert d['opset'] == 17 and d['nodes'] > 0 and d['numbers'] > 0
+assert d['bytes'] == os.path.getsize('glyphs.onnx') > 4 * d['numbers']"
+run 2 sy export $model --domain glifs --out x.onnx
+says err "there are: glyphs, colours"
+run 2 sy export $model --domain glyphs --expert none --out x.onnx
+says err "it has: main"
+run 2 sy export $model --domain glyphs --out no/such/x.onnx
+says err "no/such/x.onnx"
+[ ! -e x.onnx ] || fail "a failed export leaves a file"
+say "export"
 run 0 sy bench $model --json
 keys "
 assert set(d) >= {'kernels', 'experts', 'rank_correlation'} and len(d['experts']) == 2
@@ -148,6 +162,7 @@ say "bench"
 # The same for people.
 for command in "domains list data" "eval $model --data data" \
     "inspect $model --tensors" "predict $model --domain colours other.png" \
+    "export $model --domain colours --out colours.onnx" \
     "bench $model"; do
     # shellcheck disable=SC2086 # a list of words
     run 0 sy $command

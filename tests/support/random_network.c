@@ -95,9 +95,22 @@ struct sy_path sy_random_path(const struct sy_network_spec *spec,
     return path;
 }
 
-/* The experts of each domain, each on the beginning of an earlier one. */
+/* Candidate `turn` of each layer, counted round. */
+static struct sy_path path_in_turn(const struct sy_network_spec *spec, int turn)
+{
+    struct sy_path path = {.layer_count = spec->layer_count};
+    for (int l = 0; l < spec->layer_count; l++) {
+        path.block[l] = turn % spec->layer[l].block_count;
+    }
+    return path;
+}
+
+/*
+ * The experts of each domain, each on the beginning of an earlier one, or each
+ * on the candidates that have its turn.
+ */
 static struct sy_expert *random_experts(const struct sy_network_spec *spec,
-                                        int domains, int experts,
+                                        int domains, int experts, bool in_turn,
                                         struct sy_rng *rng)
 {
     struct sy_expert *all =
@@ -108,9 +121,10 @@ static struct sy_expert *random_experts(const struct sy_network_spec *spec,
             struct sy_expert *expert = &all[d * experts + e];
             snprintf(expert->name, sizeof expert->name, "e%d", e);
             expert->domain = d;
-            expert->path = sy_random_path(spec, rng);
+            expert->path =
+                in_turn ? path_in_turn(spec, e) : sy_random_path(spec, rng);
             expert->temperature = 0.5 + (double)sy_rng_uniform(rng);
-            if (e > 0) {
+            if (e > 0 && !in_turn) {
                 uint32_t from = sy_rng_below(rng, (uint32_t)e);
                 uint32_t shared =
                     sy_rng_below(rng, (uint32_t)spec->layer_count + 1);
@@ -173,14 +187,18 @@ struct sy_network *sy_random_network(const struct sy_random_options *options)
     struct sy_network_spec *spec = sy_alloc(sizeof *spec);
 
     SY_ASSERT(spec != NULL && domains <= MAX_DOMAINS);
-    random_spec(spec, options, &rng);
+    if (options->spec != NULL) {
+        *spec = *options->spec;
+    } else {
+        random_spec(spec, options, &rng);
+    }
     for (int d = 0; d < domains; d++) {
         snprintf(domain[d].name, sizeof domain[d].name, "d%d", d);
         domain[d].classes = 2 + (int)sy_rng_below(&rng, MAX_CLASSES - 1);
         domain[d].labels = labels;
     }
-    struct sy_expert *experts =
-        random_experts(spec, domains, options->experts, &rng);
+    struct sy_expert *experts = random_experts(spec, domains, options->experts,
+                                               options->spec != NULL, &rng);
     if (options->experts > 0) {
         sy_prune_for_experts(spec, experts, domains * options->experts);
     }

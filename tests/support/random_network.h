@@ -17,6 +17,12 @@ struct sy_random_options {
     int layers;  /* 0 takes 3 to 6 */
     int experts; /* of each domain; 0: a supernet */
     enum sy_norm_mode norm;
+    /*
+     * A spec to take in place of a random one; `domains`, `experts` and the
+     * values stay random, except that expert e takes candidate e of a layer
+     * (modulo their number), so that enough experts use every one.
+     */
+    const struct sy_network_spec *spec;
 };
 
 /*

@@ -8,11 +8,10 @@
  */
 #include "serving/protocol/classify.h"
 
-#include <string.h>
-
 #include "domains/batch/batch.h"
 #include "domains/image/image.h"
 #include "runtime/base/memory.h"
+#include "runtime/executor/top.h"
 #include "serving/protocol/model.h"
 #include "serving/protocol/text.h"
 #include "serving/protocol/work.h"
@@ -31,31 +30,13 @@ static void release(void *state)
     sy_free(work);
 }
 
-/* The most probable classes, best first; ties to the lower index. */
-static int find_top(const float *probabilities, int classes, int *top)
-{
-    int count = 0;
-    for (int k = 0; k < classes; k++) {
-        int at = count;
-        while (at > 0 && probabilities[k] > probabilities[top[at - 1]]) {
-            at--;
-        }
-        if (at == TOP_CLASSES) {
-            continue;
-        }
-        count += count < TOP_CLASSES ? 1 : 0;
-        memmove(top + at + 1, top + at, (size_t)(count - at - 1) * sizeof *top);
-        top[at] = k;
-    }
-    return count;
-}
-
 static void put_answer(struct srv_text *text, const struct srv_job *job)
 {
     const struct sy_network *network = job->live->network;
     const struct sy_domain *domain = &network->domain[job->domain];
     int top[TOP_CLASSES];
-    int count = find_top(job->probabilities, job->classes, top);
+    int count =
+        sy_top_classes(job->probabilities, job->classes, top, TOP_CLASSES);
     srv_text_puts(text, "{\"domain\":");
     srv_text_string(text, domain->name);
     srv_text_puts(text, ",\"label\":");
@@ -123,11 +104,9 @@ static enum sy_status parse(struct srv_job **job, struct srv_context *server,
     const char *name = srv_target_query(&in->target, "domain");
     SY_TRY(
         srv_model_find(&model, server->repository, in->capture[0], NULL, err));
-    int domain = model.domain;
+    int domain;
     enum sy_status status = SY_OK;
-    if (domain < 0) {
-        SY_TRY_OUT(srv_model_domain(model.live, name, &domain, err));
-    }
+    SY_TRY_OUT(srv_model_domain(&model, name, &domain, err));
     if (in->body_bytes == 0) {
         status = sy_fail(err, SY_BAD_INPUT,
                          "request body: expected the bytes of a PNG or JPEG "

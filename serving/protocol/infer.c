@@ -59,16 +59,15 @@ static enum sy_status check_parameters(const json_t *owner, const char *where,
                            where, key);
         }
     }
-    static const char *const binary[] = {"binary_data", "binary_data_output",
-                                         "binary_data_size",
-                                         "shared_memory_region"};
-    for (size_t i = 0; i < sizeof binary / sizeof binary[0]; i++) {
-        value = json_object_get(parameters, binary[i]);
-        if (value != NULL && !json_is_false(value)) {
+    /* Those that ask for binary outputs are wishes: clients read JSON too. */
+    static const char *const refused[] = {
+        "binary_data_size", "shared_memory_region", "classification"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        if (json_object_get(parameters, refused[i]) != NULL) {
             return sy_fail(err, SY_UNSUPPORTED,
-                           "%sparameters.%s: only JSON tensors are supported "
-                           "by this server",
-                           where, binary[i]);
+                           "%sparameters.%s: only whole JSON tensors are "
+                           "supported by this server",
+                           where, refused[i]);
         }
     }
     return SY_OK;
@@ -78,17 +77,13 @@ static enum sy_status check_parameters(const json_t *owner, const char *where,
 static enum sy_status find_domain(const struct srv_infer *infer, int *domain,
                                   struct sy_error *err)
 {
-    if (infer->model.domain >= 0) {
-        *domain = infer->model.domain;
-        return SY_OK;
-    }
     json_t *parameters = json_object_get(infer->root, "parameters");
     json_t *name = json_object_get(parameters, "domain");
     if (name != NULL && !json_is_string(name)) {
         return sy_fail(err, SY_BAD_INPUT,
                        "parameters.domain: expected a string");
     }
-    return srv_model_domain(infer->model.live, json_string_value(name), domain,
+    return srv_model_domain(&infer->model, json_string_value(name), domain,
                             err);
 }
 
@@ -107,10 +102,14 @@ static enum sy_status read_shape(struct srv_dims *dims, const json_t *input,
     }
     if (!whole || found[0] < 1 || found[1] != want.h || found[2] != want.w ||
         found[3] != want.c) {
+        char text[64];
+        size_t bytes = json_dumpb(shape, text, sizeof text,
+                                  JSON_COMPACT | JSON_ENCODE_ANY);
         return sy_fail(err, SY_BAD_INPUT,
                        "inputs[0].shape: expected [N,%d,%d,%d] with N at "
-                       "least 1",
-                       want.h, want.w, want.c);
+                       "least 1, found %.*s",
+                       want.h, want.w, want.c,
+                       bytes <= sizeof text ? (int)bytes : 0, text);
     }
     if (found[0] > max_images) {
         return sy_fail(err, SY_BAD_INPUT,
@@ -319,7 +318,7 @@ enum sy_status srv_infer_parse(struct srv_infer *infer,
     struct srv_infer made = {.model = *model};
     struct srv_envelope envelope = {0};
     struct input in = {0};
-    int domain = model->domain;
+    int domain;
     srv_live_ref(made.model.live);
     enum sy_status status = srv_envelope_cut(&envelope, body, bytes, err);
     if (status != SY_OK) {

@@ -67,10 +67,21 @@ void srv_model_release(struct srv_model *model)
     model->live = NULL;
 }
 
-enum sy_status srv_model_domain(const struct srv_live *live, const char *name,
+enum sy_status srv_model_domain(const struct srv_model *model, const char *name,
                                 int *domain, struct sy_error *err)
 {
+    const struct srv_live *live = model->live;
     const struct sy_network *network = live->network;
+    if (model->domain >= 0) {
+        const char *own = network->domain[model->domain].name;
+        *domain = model->domain;
+        return name == NULL || strcmp(name, own) == 0
+                   ? SY_OK
+                   : sy_fail(err, SY_BAD_INPUT,
+                             "model '%s' answers for domain '%s' only, found "
+                             "the parameter domain '%s'",
+                             model->name, own, name);
+    }
     int found = name == NULL ? -1 : sy_network_find_domain(network, name);
     if (found >= 0) {
         *domain = found;

@@ -31,10 +31,11 @@ enum sy_status srv_model_find(struct srv_model *model,
 void srv_model_release(struct srv_model *model);
 
 /*
- * The domain of that name in a network. SY_BAD_INPUT lists the ones there
- * are; a NULL name says that there is no root gate to find it.
+ * The domain that answers: the model's own, from which a name may not differ,
+ * or the one of that name in a whole network. SY_BAD_INPUT lists the ones
+ * there are; a NULL name says that there is no root gate to find it.
  */
-enum sy_status srv_model_domain(const struct srv_live *live, const char *name,
+enum sy_status srv_model_domain(const struct srv_model *model, const char *name,
                                 int *domain, struct sy_error *err) SY_MUST_USE;
 
 #endif

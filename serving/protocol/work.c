@@ -8,6 +8,7 @@
 #include "serving/protocol/work.h"
 
 #include "runtime/base/clock.h"
+#include "runtime/executor/top.h"
 
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
 {
@@ -64,8 +65,6 @@ int srv_job_class(const struct srv_job *job, int image)
     const float *row =
         job->probabilities + (size_t)image * (size_t)job->classes;
     int best = 0;
-    for (int k = 1; k < job->classes; k++) {
-        best = row[k] > row[best] ? k : best;
-    }
+    (void)sy_top_classes(row, job->classes, &best, 1);
     return best;
 }

@@ -309,7 +309,8 @@ START_TEST(bad_requests_are_400_and_say_what_is_wrong)
         {"", NULL, "\"datatype\":\"UINT8\",\"data\":7}]}", "data"},
         {"", NULL, "\"datatype\":\"UINT8\"}]}", "missing"},
         {"", NULL, "\"datatype\":\"INT8\",\"data\":[1]}]}", "datatype"},
-        {"", "[1,2,3]", "\"datatype\":\"UINT8\",\"data\":[1]}]}", "shape"},
+        {"", "[1,2,3]", "\"datatype\":\"UINT8\",\"data\":[1]}]}",
+         "found [1,2,3]"},
         {"", "[0,1,1,3]", "\"datatype\":\"UINT8\",\"data\":[]}]}", "shape"},
         {"", "[1,1,1,3.0]", "\"datatype\":\"UINT8\",\"data\":[]}]}", "shape"},
         {"", "7", "\"datatype\":\"UINT8\",\"data\":[]}]}", "shape"},
@@ -371,9 +372,36 @@ START_TEST(too_many_images_and_binary_tensors_are_refused)
     char *body = make_body(65, false, "", "");
     fails("/v2/models/net.d0/infer", body, 400, "65 images");
     sy_free(body);
-    body = make_body(1, false, "\"parameters\":{\"binary_data_output\":true},",
-                     "");
-    fails("/v2/models/net.d0/infer", body, 501, "binary_data_output");
+    static const char *const refused[] = {
+        "\"parameters\":{\"shared_memory_region\":\"a\"},",
+        "\"outputs\":[{\"name\":\"logits\","
+        "\"parameters\":{\"classification\":2}}],"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        body = make_body(1, false, refused[i], "");
+        fails("/v2/models/net.d0/infer", body, 501, "only whole JSON tensors");
+        sy_free(body);
+    }
+}
+END_TEST
+
+START_TEST(who_wishes_binary_outputs_gets_json)
+{
+    json_t *plain = infer("/v2/models/net.d0/infer", 1, false, "", "");
+    json_t *wished = infer("/v2/models/net.d0/infer", 1, false,
+                           "\"parameters\":{\"binary_data_output\":true},", "");
+    ck_assert(json_equal(output(plain, 0, "probabilities"),
+                         output(wished, 0, "probabilities")));
+    json_decref(plain);
+    json_decref(wished);
+}
+END_TEST
+
+START_TEST(a_domain_other_than_the_models_own_is_refused)
+{
+    char *body = make_body(1, false, "\"parameters\":{\"domain\":\"d1\"},", "");
+    json_decref(ask(SRV_POST, "/v2/models/net.d1/infer", body, 200));
+    fails("/v2/models/net.d0/infer", body, 400, "'d0' only");
+    fails("/v1/classify/net.d0?domain=d1", "x", 400, "'d0' only");
     sy_free(body);
 }
 END_TEST
@@ -493,6 +521,8 @@ int main(void)
     tcase_add_test(tc, bad_requests_are_400_and_say_what_is_wrong);
     tcase_add_test(tc, pixels_outside_their_range_are_refused_by_index);
     tcase_add_test(tc, too_many_images_and_binary_tensors_are_refused);
+    tcase_add_test(tc, who_wishes_binary_outputs_gets_json);
+    tcase_add_test(tc, a_domain_other_than_the_models_own_is_refused);
     tcase_add_test(tc, a_short_text_that_claims_many_images_takes_no_memory);
     tcase_add_test(tc, a_picture_is_classified_like_its_pixels);
     tcase_add_test(tc, networks_are_listed_with_what_they_are_made_of_and_did);

@@ -129,6 +129,10 @@ enum sy_status srv_repository_new(struct srv_repository **repository,
         goto out;
     }
     SY_TRY_OUT(sy_dir_list(made->path, see_folder, made, err));
+    if (made->count == 0) {
+        sy_log_warn("repository %s holds no network: nothing is served",
+                    made->path);
+    }
     int code = pthread_create(&made->housekeeper, NULL, housekeeper_main, made);
     if (code != 0) {
         status =

@@ -90,6 +90,21 @@ int cli_error(const struct sy_error *err)
                : CLI_FAILED;
 }
 
+int cli_json(json_t *root)
+{
+    /* Fifteen digits bring every float back to its bits. */
+    size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(15);
+    bool done = root != NULL && json_dumpf(root, stdout, flags) == 0;
+    json_decref(root);
+    if (!done) {
+        (void)fprintf(stderr,
+                      "switchyard: the JSON document could not be made\n");
+        return CLI_FAILED;
+    }
+    printf("\n");
+    return CLI_OK;
+}
+
 void cli_help(const struct cli_command *command)
 {
     printf("usage: switchyard %s\n\n%s.\n", command->usage, command->summary);
@@ -227,6 +242,17 @@ static int check_args(const struct cli_args *args)
     return -1;
 }
 
+/* What was printed has arrived; a full disk or a closed pipe is a failure. */
+static int check_output(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return status;
+    }
+    (void)fprintf(stderr, "switchyard: writing to stdout: %s\n",
+                  strerror(errno));
+    return status == CLI_OK ? CLI_FAILED : status;
+}
+
 int cli_run(const struct cli_command *command, int argc, char **argv)
 {
     static struct cli_args args; /* large, one command a process */
@@ -240,6 +266,11 @@ int cli_run(const struct cli_command *command, int argc, char **argv)
             if (status >= 0) {
                 return status;
             }
+        } else if (!options_end && strcmp(argv[i], "-h") == 0) {
+            cli_help(command);
+            return CLI_OK;
+        } else if (!options_end && argv[i][0] == '-' && argv[i][1] != '\0') {
+            return misuse(command, "unknown option", argv[i]);
         } else if (args.count == CLI_MAX_ARGS) {
             return misuse(command, "too many arguments", NULL);
         } else {
@@ -247,5 +278,5 @@ int cli_run(const struct cli_command *command, int argc, char **argv)
         }
     }
     int status = check_args(&args);
-    return status >= 0 ? status : command->run(&args);
+    return status >= 0 ? status : check_output(command->run(&args));
 }

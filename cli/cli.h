@@ -8,6 +8,7 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -90,6 +91,12 @@ int cli_run(const struct cli_command *command, int argc, char **argv);
 
 /* Prints a command's help on stdout. */
 void cli_help(const struct cli_command *command);
+
+/*
+ * Prints the one document of --json on stdout and drops it; returns the exit
+ * status. NULL means that there was no memory for it.
+ */
+int cli_json(json_t *root);
 
 /* Prints "switchyard: MESSAGE" on stderr; returns the exit status for it. */
 int cli_error(const struct sy_error *err);

@@ -2,7 +2,6 @@
  * cmd_bench.c - `switchyard bench`: time against MAdds, for a model's experts
  * or for random paths of a configuration's supernet, block by block.
  */
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,11 +217,9 @@ static int run(const struct cli_args *args)
         double rank = sy_spearman(bench.madds, bench.us, bench.count);
         const char *kernels = sy_snapshot_backend(bench.session.snapshot)->name;
         if (as_json) {
-            json_t *root = json_pack("{s:s, s:O, s:f}", "kernels", kernels,
-                                     "experts", rows, "rank_correlation", rank);
-            (void)json_dumpf(root, stdout, JSON_INDENT(2));
-            json_decref(root);
-            printf("\n");
+            status =
+                cli_json(json_pack("{s:s, s:O, s:f}", "kernels", kernels,
+                                   "experts", rows, "rank_correlation", rank));
         } else {
             printf("kernels: %s; rank correlation of time with MAdds: %.3f\n",
                    kernels, rank);

@@ -47,6 +47,7 @@ static int list(const char *dir, bool as_json)
 {
     struct dom_listing listing = {0};
     struct sy_error err = {0};
+    int status = CLI_OK;
     if (dom_listing_make(&listing, dir, &err) != SY_OK) {
         return cli_error(&err);
     }
@@ -55,10 +56,7 @@ static int list(const char *dir, bool as_json)
         for (int i = 0; i < listing.count; i++) {
             (void)json_array_append_new(rows, listed_json(&listing.items[i]));
         }
-        json_t *root = json_pack("{s:o}", "domains", rows);
-        (void)json_dumpf(root, stdout, JSON_INDENT(2));
-        json_decref(root);
-        printf("\n");
+        status = cli_json(json_pack("{s:o}", "domains", rows));
     } else {
         printf("%-16s %-8s %7s  %-12s %8s %8s\n", "domain", "format", "classes",
                "shape", "train", "test");
@@ -67,7 +65,7 @@ static int list(const char *dir, bool as_json)
         }
     }
     dom_listing_release(&listing);
-    return CLI_OK;
+    return status;
 }
 
 /* True when `name` stands in the comma-separated `only` (NULL: all do). */
@@ -91,7 +89,7 @@ static bool is_wanted(const char *only, const char *name)
 /* Every name of --only is a generator's; complains otherwise. */
 static bool check_only(const char *only)
 {
-    while (only != NULL && *only != '\0') {
+    while (only != NULL) {
         char name[DOM_NAME_BYTES] = "";
         const char *comma = strchr(only, ',');
         size_t part = comma != NULL ? (size_t)(comma - only) : strlen(only);
@@ -141,10 +139,7 @@ static int make(const struct cli_args *args)
         }
     }
     if (cli_flag(args, "json")) {
-        json_t *root = json_pack("{s:O}", "domains", rows);
-        (void)json_dumpf(root, stdout, JSON_INDENT(2));
-        json_decref(root);
-        printf("\n");
+        return cli_json(json_pack("{s:o}", "domains", rows));
     }
     json_decref(rows);
     return CLI_OK;
@@ -192,6 +187,18 @@ static int fetch(const struct cli_args *args)
     return cli_flag(args, "json") ? list(cli_arg(args, last), true) : CLI_OK;
 }
 
+static int print_sample(const struct cli_args *args, int index,
+                        const char *label)
+{
+    if (cli_flag(args, "json")) {
+        return cli_json(json_pack("{s:s, s:i, s:s, s:s}", "domain",
+                                  cli_arg(args, 2), "index", index, "label",
+                                  label, "file", cli_arg(args, 3)));
+    }
+    printf("%s\n", label);
+    return CLI_OK;
+}
+
 /* domains sample DIR NAME OUT.png: one test image, its label on stdout. */
 static int sample(const struct cli_args *args)
 {
@@ -217,8 +224,9 @@ static int sample(const struct cli_args *args)
     } else if (dom_read(domain, DOM_TEST, index, image.height, image.width,
                         image.pixels, &err) == SY_OK &&
                dom_image_save_png(&image, cli_arg(args, 3), &err) == SY_OK) {
-        printf("%s\n",
-               dom_class_name(domain, dom_label(domain, DOM_TEST, index)));
+        status = print_sample(
+            args, index,
+            dom_class_name(domain, dom_label(domain, DOM_TEST, index)));
     }
     if (err.status != SY_OK) {
         status = cli_error(&err);
@@ -247,6 +255,9 @@ static int run(const struct cli_args *args)
         return sample(args);
     }
     const char *near = sy_nearest_word(action, actions);
+    if (near != NULL && strcmp(near, action) == 0) {
+        near = NULL; /* the right word with the wrong arguments */
+    }
     (void)fprintf(stderr,
                   "switchyard domains: expected list DIR, make DIR, fetch "
                   "NAME... DIR or sample DIR NAME OUT.png%s%s%s\n",

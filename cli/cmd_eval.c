@@ -98,14 +98,10 @@ static int print_json(const struct sy_network *network,
                       "us_mean", s->us_mean, "ece_uncalibrated",
                       s->ece_uncalibrated));
     }
-    json_t *root = json_pack(
+    return cli_json(json_pack(
         "{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains", domains, "mean",
         "top1", mean.top1, "nll", mean.nll, "ece", mean.ece, "madds_mean",
-        mean.madds_mean, "params", (json_int_t)sy_network_params(network));
-    int failed = json_dumpf(root, stdout, JSON_INDENT(2));
-    json_decref(root);
-    printf("\n");
-    return failed == 0 ? CLI_OK : CLI_FAILED;
+        mean.madds_mean, "params", (json_int_t)sy_network_params(network)));
 }
 
 static void print_text(const struct sy_network *network,

@@ -56,6 +56,20 @@ static void print_experts(json_t *root)
     }
 }
 
+/* What each domain's requests run; printed as it stands in model.json. */
+static void print_routes(json_t *root)
+{
+    const char *domain = NULL;
+    json_t *route = NULL;
+    printf("\nroutes\n");
+    json_object_foreach(json_object_get(root, "routes"), domain, route)
+    {
+        printf("%-24s ", domain);
+        (void)json_dumpf(route, stdout, 0);
+        printf("\n");
+    }
+}
+
 static void print_jaccard(json_t *root)
 {
     json_t *jaccard = json_object_get(root, "jaccard");
@@ -111,20 +125,20 @@ static int run(const struct cli_args *args)
         return cli_error(&err);
     }
     json_t *root = sy_inspect_json(network);
-    int status = root != NULL ? CLI_OK : CLI_FAILED;
-    if (root != NULL && cli_flag(args, "json")) {
+    int status = CLI_OK;
+    if (cli_flag(args, "json") || root == NULL) {
         if (cli_flag(args, "tensors")) {
             (void)json_object_set_new(root, "tensors", tensors_json(network));
         }
-        (void)json_dumpf(root, stdout, JSON_INDENT(2));
-        printf("\n");
-    } else if (root != NULL) {
+        status = cli_json(json_incref(root));
+    } else {
         printf("%s, version %d: %d domains, %d layers, %lld parameters\n",
                artefact.name, artefact.version, network->domain_count,
                network->spec.layer_count,
                (long long)sy_network_params(network));
         print_blocks(root);
         print_experts(root);
+        print_routes(root);
         print_jaccard(root);
         if (cli_flag(args, "tensors")) {
             print_tensors(network);

@@ -9,29 +9,10 @@
 #include "domains/batch/batch.h"
 #include "domains/image/image.h"
 #include "runtime/base/memory.h"
+#include "runtime/executor/top.h"
 #include "runtime/network/route.h"
 
 enum { PREDICT_TOP = 5 };
-
-/* The indices of the most probable classes, best first; returns how many. */
-static int find_top(const float *probabilities, int classes, int *top)
-{
-    int count = 0;
-    for (int k = 0; k < classes; k++) {
-        int at = count < PREDICT_TOP ? count : PREDICT_TOP;
-        while (at > 0 && probabilities[k] > probabilities[top[at - 1]]) {
-            if (at < PREDICT_TOP) {
-                top[at] = top[at - 1];
-            }
-            at--;
-        }
-        if (at < PREDICT_TOP) {
-            top[at] = k;
-            count += count < PREDICT_TOP;
-        }
-    }
-    return count;
-}
 
 /* Memory for one image on its way to an answer. */
 struct predict_buffers {
@@ -68,7 +49,8 @@ static json_t *row_json(const struct sy_domain *domain, const char *path,
                         const float *probabilities)
 {
     int top[PREDICT_TOP];
-    int count = find_top(probabilities, domain->classes, top);
+    int count =
+        sy_top_classes(probabilities, domain->classes, top, PREDICT_TOP);
     json_t *list = json_array();
     for (int i = 0; i < count; i++) {
         (void)json_array_append_new(
@@ -84,7 +66,8 @@ static void print_row(const struct sy_domain *domain, const char *path,
                       const float *probabilities)
 {
     int top[PREDICT_TOP];
-    int count = find_top(probabilities, domain->classes, top);
+    int count =
+        sy_top_classes(probabilities, domain->classes, top, PREDICT_TOP);
     printf("%s: %s", path, domain->name);
     for (int i = 0; i < count && i < 3; i++) {
         printf("%s %s %.4f", i > 0 ? "," : "", domain->labels[top[i]],
@@ -115,9 +98,7 @@ static int predict_all(const struct cli_session *session, int domain,
         }
     }
     if (as_json && status == CLI_OK) {
-        status =
-            json_dumpf(rows, stdout, JSON_INDENT(2)) == 0 ? CLI_OK : CLI_FAILED;
-        printf("\n");
+        return cli_json(rows);
     }
     json_decref(rows);
     return status;

@@ -2,7 +2,7 @@
  * cmd_serve.c - `switchyard serve`: the server.
  *
  * DESIGN: the first SIGINT or SIGTERM stops cleanly; the handler takes itself
- * away, so a second one ends the program at once.
+ * away, so the same one again ends the program at once.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -34,6 +34,23 @@ static void catch_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* The one line on stdout, or the one document. */
+static void print_address(const struct cli_args *args, const char *host,
+                          int port)
+{
+    bool bare = strchr(host, ':') == NULL;
+    char url[512];
+    (void)snprintf(url, sizeof url, "http://%s%s%s:%d", bare ? "" : "[", host,
+                   bare ? "" : "]", port);
+    if (cli_flag(args, "json")) {
+        (void)cli_json(json_pack("{s:s, s:s, s:i}", "url", url, "host", host,
+                                 "port", port));
+    } else {
+        printf("listening on %s\n", url);
+    }
+    (void)fflush(stdout);
+}
+
 static int run_serve(const struct cli_args *args)
 {
     struct srv_server_options options = {
@@ -56,10 +73,7 @@ static int run_serve(const struct cli_args *args)
     }
     atomic_store(&running, server);
     catch_signals();
-    bool bare = strchr(options.host, ':') == NULL;
-    printf("listening on http://%s%s%s:%d\n", bare ? "" : "[", options.host,
-           bare ? "" : "]", srv_server_port(server));
-    (void)fflush(stdout);
+    print_address(args, options.host, srv_server_port(server));
     srv_server_run(server);
     atomic_store(&running, NULL);
     srv_server_free(server);
@@ -93,11 +107,12 @@ static const struct cli_option serve_options[] = {
 const struct cli_command cmd_serve = {
     .name = "serve",
     .usage = "serve REPOSITORY [--host H] [--port N]",
-    .summary = "serve the networks of a folder over HTTP",
-    .about = "Serves every network of REPOSITORY over the Open Inference "
-             "Protocol, /v1/classify and a page; see docs/http.md. Prints "
-             "one line when it listens. SIGTERM stops it cleanly.",
-    .example = "switchyard serve models --port 8000",
+    .summary = "Serves the networks of a folder over HTTP",
+    .about =
+        "Speaks the Open Inference Protocol, takes pictures at /v1/classify\n"
+        "and has a page at /; docs/http.md describes all of it. Prints one\n"
+        "line when it listens. SIGTERM or SIGINT stops it cleanly.",
+    .example = "switchyard serve runs/models --port 8000",
     .options = serve_options,
     .min_args = 1,
     .max_args = 1,

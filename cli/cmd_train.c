@@ -39,15 +39,11 @@ static int print_json(const struct nas_train_report *report)
         }
         (void)json_array_append_new(domains, row);
     }
-    json_t *root = json_pack(
+    return cli_json(json_pack(
         "{s:s, s:s, s:i, s:I, s:f, s:f, s:o}", "model", report->artefact.name,
         "path", report->artefact.path, "version", report->artefact.version,
         "steps", (json_int_t)report->steps, "seconds", report->seconds,
-        "images_per_s", report->images_per_s, "domains", domains);
-    int failed = json_dumpf(root, stdout, JSON_INDENT(2));
-    json_decref(root);
-    printf("\n");
-    return failed == 0 ? CLI_OK : CLI_FAILED;
+        "images_per_s", report->images_per_s, "domains", domains));
 }
 
 static void print_text(const struct nas_train_report *report)

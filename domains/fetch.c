@@ -205,7 +205,7 @@ enum sy_status dom_fetch(const char *name, const char *dir,
     if (set == NULL) {
         return sy_fail(err, SY_NOT_FOUND,
                        "\"%s\": expected the name of a public dataset, found "
-                       "none of that name; `domains fetch --help` lists them",
+                       "none of that name; `domains fetch` lists them",
                        name);
     }
     SY_TRY(sy_path_join(folder, sizeof(folder), dir, name, err));

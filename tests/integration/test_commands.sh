@@ -55,6 +55,16 @@ run 2 sy inspect m --json=yes
 says err "takes no value"
 run 2 sy domains lits d
 says err 'did you mean "list"?'
+run 2 sy domains list
+! grep -q "did you mean" err || fail "the right word is no better guess"
+run 0 sy inspect -h
+says out "usage: switchyard inspect"
+run 2 sy inspect -v
+says err "unknown option: -v"
+run 2 sy domains make d --only ''
+says err 'called ""'
+run 2 sy domains fetch nosuch d
+says err "\`domains fetch\` lists them"
 run 2 sy domains make d --only glyphs,glifs
 says err '"glifs"'
 [ ! -e d ] || fail "a wrong name of two makes something"
@@ -126,7 +136,10 @@ assert count == d['params'], (count, d['params'])"
 say "inspect"
 run 0 sy domains sample data glyphs image.png --index 4
 [ -s out ] || fail "sample prints no label"
-run 0 sy domains sample data colours other.png
+run 0 sy domains sample data colours other.png --json
+keys "
+assert set(d) == {'domain', 'index', 'label', 'file'} and d['label']
+assert (d['domain'], d['index'], d['file']) == ('colours', 0, 'other.png')"
 run 0 sy predict $model --domain glyphs image.png other.png --json
 keys "
 assert [x['file'] for x in d] == ['image.png', 'other.png']
@@ -158,6 +171,16 @@ for x in d['experts']:
     assert len(x['blocks']) == 5
     assert sum(b['madds'] for b in x['blocks']) == x['madds']"
 say "bench"
+
+# Output that cannot be written is a failure, and said.
+for how in "" --json; do
+    # shellcheck disable=SC2086 # none or one word
+    status=0
+    sy inspect $model $how >/dev/full 2>err || status=$?
+    [ "$status" -eq 1 ] || fail "a full stdout: status $status"
+    [ -s err ] || fail "a full stdout is not complained about"
+done
+say "a full stdout"
 
 # The same for people.
 for command in "domains list data" "eval $model --data data" \

@@ -261,6 +261,22 @@ expect 503 "$url/v2/models/broken/ready"
 expect 200 --data-binary "@$work/one.json" "$url/v2/models/net.d0/infer"
 stop TERM
 
+# An empty folder is served, with a warning; --json tells the address.
+mkdir "$work/none"
+"$SY_PROGRAM" serve "$work/none" --port 0 --json >"$work/out" 2>"$work/log" &
+server=$!
+for _ in $(seq 200); do
+    url=$(sed -n 's/^ *"url": "\(.*\)",*$/\1/p' "$work/out")
+    [ -n "$url" ] && break
+    sleep 0.05
+done
+expect 503 "$url/v2/health/ready"
+stop TERM
+grep -q "holds no network" "$work/log" || fail "no word about an empty folder"
+python3 -c 'import json, sys
+d = json.load(sys.stdin)
+assert d["url"].endswith(":%d" % d["port"]), d' <"$work/out" || fail "serve --json"
+
 # Wrong use.
 "$SY_PROGRAM" serve "$work/nowhere" --port 0 >/dev/null 2>"$work/log"
 [ $? != 0 ] || fail "a folder that does not exist"

@@ -19,10 +19,12 @@ fail() {
     failures=$((failures + 1))
 }
 
-# launch OPTION...: starts a server on a free port and sets $url.
+# launch OPTION...: starts a server on a free port and sets $url. Its patience
+# is long, because a sanitizer on a busy machine takes its time.
 launch() {
     : >"$work/out"
-    "$SY_PROGRAM" serve "$work/models" --port 0 "$@" \
+    "$SY_PROGRAM" serve "$work/models" --port 0 --drain-ms 60000 \
+        --request-timeout-ms 60000 "$@" \
         >"$work/out" 2>"$work/log" &
     server=$!
     for _ in $(seq 200); do

@@ -5,6 +5,7 @@ Both sides run the same numbers: our runner writes its network as a model,
 processors; times are medians, ratios the median of paired rounds.
 """
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -72,7 +73,6 @@ def export(config, folder):
     domain = subprocess.run(
         [f"{common.RELEASE}/switchyard", "inspect", model, "--json"],
         check=True, capture_output=True, text=True).stdout
-    import json
     name = json.loads(domain)["domains"][0]["name"]
     path = os.path.join(folder, "net.onnx")
     subprocess.run([f"{common.RELEASE}/switchyard", "export", model,
@@ -114,13 +114,19 @@ def compare(config, threads, batches, rounds):
     return rows
 
 
+def numbers(text):
+    return [int(word) for word in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(prog="bench/inference",
                                      description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--batches", type=int, nargs="*", default=[1, 8, 32])
+    parser.add_argument("--threads", type=numbers, default=[1, 2],
+                        metavar="1,2")
+    parser.add_argument("--batches", type=numbers, default=[1, 8, 32],
+                        metavar="1,8,32")
     parser.add_argument("configs", nargs="*", default=CONFIGS)
     options = parser.parse_args()
     processors = os.sched_getaffinity(0)

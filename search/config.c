@@ -22,7 +22,8 @@ enum { MAX_INDEX_DIGITS = 9 };
 /* Parses VALUE: JSON if it is JSON, else a text. Owned reference. */
 static json_t *parse_value(const char *text)
 {
-    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    json_t *value =
+        json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     return value != NULL ? value : json_string(text);
 }
 
@@ -198,7 +199,7 @@ static void read_optimiser(struct nas_optimiser_config *optimiser,
     sy_json_opt_bool(&in, "nesterov", &optimiser->nesterov);
     sy_json_opt_real(&in, "rho", 0, 0.999999, &optimiser->rho);
     sy_json_opt_real(&in, "beta1", 0, 0.9999, &optimiser->beta1);
-    sy_json_opt_real(&in, "epsilon", 0, 10, &optimiser->epsilon);
+    sy_json_opt_real(&in, "epsilon", 1e-12, 10, &optimiser->epsilon);
     sy_json_opt_real(&in, "decay", 0, 1, &optimiser->decay);
     if (sy_json_end(&in) != SY_OK) {
         train->status = in.status;
@@ -250,19 +251,6 @@ static enum sy_status read_train(struct nas_config *config,
     return sy_json_end(&in);
 }
 
-/* SHA-256 of the JSON with its keys sorted. */
-static enum sy_status hash_config(struct nas_config *config,
-                                  struct sy_error *err)
-{
-    char *text = json_dumps(config->effective, JSON_COMPACT | JSON_SORT_KEYS);
-    if (text == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "config: no memory");
-    }
-    sy_hash_bytes(text, strlen(text), config->hash);
-    sy_free(text);
-    return SY_OK;
-}
-
 /* Every path is one of the network, also those that no domain takes. */
 static enum sy_status check_paths(const struct nas_config *config,
                                   const char *file, struct sy_error *err)
@@ -308,7 +296,6 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
                              json_object_get(config->effective, "network"),
                              path, "network", err));
     SY_TRY(check_paths(config, path, err));
-    in.status = SY_OK;
     return read_train(config, &in);
 }
 
@@ -333,7 +320,9 @@ enum sy_status nas_config_take(struct nas_config *config, json_t *root,
         SY_TRY_OUT(nas_config_set(config->effective, set[i], err));
     }
     SY_TRY_OUT(read_root(config, path, err));
-    SY_TRY_OUT(hash_config(config, err));
+    if (!sy_json_hash(config->effective, config->hash)) {
+        status = sy_fail(err, SY_NO_MEMORY, "%s: no memory to hash it", path);
+    }
 out:
     if (status != SY_OK) {
         nas_config_release(config);

@@ -8,6 +8,7 @@
  * other. The digest is over the meaning of the file and not over its bytes.
  */
 #include "runtime/artefact/model.h"
+#include "runtime/base/json.h"
 
 /* Puts a new value under the key; false when it or the place is missing. */
 static bool put(json_t *object, const char *key, json_t *value)
@@ -197,27 +198,14 @@ json_t *sy_model_copy(json_t *object)
     return copy;
 }
 
-/* Takes each piece of a text as it is written. */
-static int hash_piece(const char *text, size_t bytes, void *context)
-{
-    sy_hash_add(context, text, bytes);
-    return 0;
-}
-
 bool sy_model_digest(json_t *root, char text[SY_HASH_TEXT_BYTES])
 {
-    struct sy_hash hash;
     json_t *rest = sy_model_copy(root);
     if (rest == NULL) {
         return false;
     }
     (void)json_object_del(rest, "digest");
-    sy_hash_init(&hash);
-    /* Not through a text in memory: json_dumps with sorted keys overlooks it
-     * when it cannot get the memory for one of them. */
-    int failed = json_dump_callback(rest, hash_piece, &hash,
-                                    JSON_COMPACT | JSON_SORT_KEYS);
+    bool hashed = sy_json_hash(rest, text);
     json_decref(rest);
-    sy_hash_end(&hash, text);
-    return failed == 0;
+    return hashed;
 }

@@ -538,6 +538,25 @@ const char *sy_nearest_word(const char *word, const char *const *names)
     return nearest;
 }
 
+/* Takes each piece of a text as it is written. */
+static int hash_piece(const char *text, size_t bytes, void *context)
+{
+    sy_hash_add(context, text, bytes);
+    return 0;
+}
+
+bool sy_json_hash(const json_t *value, char text[SY_HASH_TEXT_BYTES])
+{
+    struct sy_hash hash;
+    sy_hash_init(&hash);
+    /* Not through a text in memory: json_dumps with sorted keys overlooks it
+     * when it cannot get the memory for one of them. */
+    int failed = json_dump_callback(value, hash_piece, &hash,
+                                    JSON_COMPACT | JSON_SORT_KEYS);
+    sy_hash_end(&hash, text);
+    return failed == 0;
+}
+
 /* Where a value is written to; the first failure stops the writing. */
 struct saving {
     struct sy_writer writer;

@@ -30,6 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/hash.h"
 #include "runtime/base/status.h"
 
 enum {
@@ -111,6 +112,13 @@ enum sy_status sy_json_end(struct sy_json *in) SY_MUST_USE;
  * or NULL when none is near. For "did you mean" messages.
  */
 const char *sy_nearest_word(const char *word, const char *const *names);
+
+/*
+ * SHA-256 of an object or array as compact JSON with sorted keys, so that
+ * neither spaces nor the order of keys matter. False: no memory.
+ */
+bool sy_json_hash(const json_t *value,
+                  char text[SY_HASH_TEXT_BYTES]) SY_MUST_USE;
 
 /* Writes a JSON value atomically, indented by two, with a last newline. */
 enum sy_status sy_json_save(const char *path, json_t *root,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "runtime/base/memory.h"
 #include "tests/support/check_main.h"
 #include "tests/support/domain_files.h"
 
@@ -187,6 +188,7 @@ static const struct {
     {"train.augment.flips=[]", "did you mean \"flip\"?"},
     {"network.hed={}", "network.hed: unknown key"},
     {"network.layers.0.blocks.0.groups=2", "groups: unknown key"},
+    {"train={\"epochs\":1,\"epochs\":2}", "train: expected an object"},
     {"domains=[\"a\",\"b\",\"a\"]", "domains: \"a\" is named twice"},
     /* Types and ranges. */
     {"name=5", "name: "},
@@ -212,6 +214,7 @@ static const struct {
     {"train.optimiser.kind=adam", "train.optimiser.kind: "},
     {"train.optimiser.rate=-1", "train.optimiser.rate: "},
     {"train.optimiser.nesterov=1", "train.optimiser.nesterov: "},
+    {"train.optimiser.epsilon=0", "train.optimiser.epsilon: "},
     {"train.epochs=0", "train.epochs: "},
     {"train.epochs=\"5\"", "train.epochs: "},
     {"train.batch=1", "train.batch: "},
@@ -299,6 +302,31 @@ START_TEST(the_hash_changes_with_content_only)
 }
 END_TEST
 
+START_TEST(without_memory_it_fails_or_has_the_same_hash)
+{
+    char whole[SY_HASH_TEXT_BYTES];
+    bool done = false;
+    sy_check_ok(load(full_text, NULL, NULL), err);
+    memcpy(whole, config.hash, sizeof whole);
+    nas_config_release(&config);
+    const char *path = sy_check_path("config.json");
+    int64_t live = sy_alloc_live();
+    for (int n = 1; !done; n++) {
+        int64_t calls = sy_alloc_calls();
+        sy_alloc_fail_at(n, false);
+        enum sy_status status = nas_config_load(&config, path, NULL, 0, &err);
+        sy_alloc_fail_at(0, false);
+        done = sy_alloc_calls() - calls < n;
+        ck_assert(status == SY_NO_MEMORY || status == SY_OK);
+        if (status == SY_OK) {
+            ck_assert_str_eq(config.hash, whole);
+            nas_config_release(&config);
+        }
+        ck_assert(sy_alloc_live() == live);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("config");
@@ -317,6 +345,7 @@ static Suite *suite(void)
                         (int)(sizeof missing / sizeof missing[0]));
     tcase_add_test(tc, a_file_that_is_not_there_is_not_found);
     tcase_add_test(tc, the_hash_changes_with_content_only);
+    tcase_add_test(tc, without_memory_it_fails_or_has_the_same_hash);
     suite_add_tcase(s, tc);
     return s;
 }

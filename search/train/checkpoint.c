@@ -1,5 +1,9 @@
 /*
  * checkpoint.c - writes and reads training state as a safetensors file.
+ *
+ * DESIGN. The metadata hold a hash of all that is restored, since a flipped
+ * bit in a weight is a float as good as any other: nothing else would tell
+ * that a resumed run has left the bits of the uninterrupted one.
  */
 #include "search/train/checkpoint.h"
 
@@ -22,18 +26,29 @@ void nas_checkpoint_add(struct nas_checkpoint *checkpoint, const char *name,
     checkpoint->array[at].count = count;
 }
 
+/* SHA-256 of the step, the run and the arrays, in order. */
+static void hash_state(const char *step, const char *identity,
+                       const struct sy_st_entry *entry, int count,
+                       char text[SY_HASH_TEXT_BYTES])
+{
+    struct sy_hash hash;
+    sy_hash_init(&hash);
+    sy_hash_add(&hash, step, strlen(step) + 1);
+    sy_hash_add(&hash, identity, strlen(identity) + 1);
+    for (int i = 0; i < count; i++) {
+        sy_hash_add(&hash, entry[i].name, strlen(entry[i].name) + 1);
+        sy_hash_add(&hash, entry[i].data, entry[i].count * sizeof(float));
+    }
+    sy_hash_end(&hash, text);
+}
+
 enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,
                                    const char *path, struct sy_error *err)
 {
     struct sy_st_entry entry[NAS_CHECKPOINT_ARRAYS] = {0};
     char step[32];
+    char sha256[SY_HASH_TEXT_BYTES];
     (void)snprintf(step, sizeof step, "%" PRId64, checkpoint->step);
-    json_t *metadata =
-        json_pack("{s:s, s:s, s:s}", "kind", "switchyard-training", "step",
-                  step, "identity", checkpoint->identity);
-    if (metadata == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "%s: no memory", path);
-    }
     for (int i = 0; i < checkpoint->array_count; i++) {
         entry[i].name = checkpoint->array[i].name;
         entry[i].dims = 1;
@@ -41,10 +56,40 @@ enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,
         entry[i].count = checkpoint->array[i].count;
         entry[i].data = checkpoint->array[i].data;
     }
+    hash_state(step, checkpoint->identity, entry, checkpoint->array_count,
+               sha256);
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s, s:s}", "kind", "switchyard-training", "step",
+                  step, "identity", checkpoint->identity, "sha256", sha256);
+    if (metadata == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "%s: no memory", path);
+    }
     enum sy_status status =
         sy_st_save(path, entry, checkpoint->array_count, metadata, err);
     json_decref(metadata);
     return status;
+}
+
+/* What the file holds is what was written; its arrays stand there. */
+static enum sy_status check_hash(const struct nas_checkpoint *checkpoint,
+                                 const struct sy_st_file *file,
+                                 const char *path, struct sy_error *err)
+{
+    struct sy_st_entry entry[NAS_CHECKPOINT_ARRAYS];
+    char found[SY_HASH_TEXT_BYTES];
+    const char *expected = sy_st_metadata(file, "sha256");
+    for (int i = 0; i < checkpoint->array_count; i++) {
+        entry[i] = *sy_st_find(file, checkpoint->array[i].name);
+    }
+    hash_state(sy_st_metadata(file, "step"), checkpoint->identity, entry,
+               checkpoint->array_count, found);
+    if (expected == NULL || strcmp(expected, found) != 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: SHA-256: expected %s, found %s; the file is "
+                       "damaged: start without --resume",
+                       path, expected != NULL ? expected : "one", found);
+    }
+    return SY_OK;
 }
 
 /* Everything in the file fits this run. */
@@ -84,7 +129,7 @@ static enum sy_status check_file(const struct nas_checkpoint *checkpoint,
                            entry != NULL ? entry->count : (size_t)0);
         }
     }
-    return SY_OK;
+    return check_hash(checkpoint, file, path, err);
 }
 
 enum sy_status nas_checkpoint_load(struct nas_checkpoint *checkpoint,

@@ -3,7 +3,8 @@
  *
  * A safetensors file: the network's values, the optimiser's slots, the
  * average of the weights, the domain weighting's state; in its metadata the
- * number of the next step and the hashes of configuration, data and paths.
+ * number of the next step, the hash of configuration, data and paths, and a
+ * hash of the state itself.
  * Batches and augmentation are functions of the step, so nothing else is
  * needed: a resumed run goes on to the same bits.
  *
@@ -39,7 +40,7 @@ enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,
 
 /*
  * Reads into the arrays and `step`. A file of another run (its identity
- * differs), or with other sizes, is SY_BAD_INPUT and changes nothing.
+ * differs), with other sizes or damaged is SY_BAD_INPUT and changes nothing.
  */
 enum sy_status nas_checkpoint_load(struct nas_checkpoint *checkpoint,
                                    const char *path,

@@ -181,6 +181,40 @@ START_TEST(a_step_that_is_no_number_is_refused)
 }
 END_TEST
 
+START_TEST(a_flipped_bit_is_refused_wherever_it_is)
+{
+    size_t bytes = 0;
+    (void)save();
+    uint8_t *data = sy_get("state.st", &bytes);
+    for (size_t bit = 0; bit < 8 * bytes; bit += 61) {
+        struct nas_checkpoint checkpoint = describe("this run", 3);
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        sy_put("state.st", data, bytes);
+        enum sy_status status =
+            nas_checkpoint_load(&checkpoint, sy_check_path("state.st"), &err);
+        /* Padding and the names of other metadata carry no state. */
+        if (status == SY_OK) {
+            ck_assert_int_eq(checkpoint.step, 1234567890123);
+            ck_assert_float_eq(values[36], 27.0f / 7.0f);
+            ck_assert_float_eq(slot[36], 36 * 1e-20f);
+            ck_assert_uint_lt(bit / 8, bytes - sizeof values);
+        }
+        data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    sy_free(data);
+}
+END_TEST
+
+START_TEST(a_state_without_its_hash_is_refused)
+{
+    struct nas_checkpoint checkpoint = describe("this run", 3);
+    refuse(
+        &checkpoint,
+        save_as(json_pack("{s:s, s:s}", "identity", "this run", "step", "3")),
+        "SHA-256: expected one");
+}
+END_TEST
+
 START_TEST(a_file_that_is_not_there_is_not_found)
 {
     struct nas_checkpoint checkpoint = describe("this run", 3);
@@ -203,6 +237,8 @@ static Suite *suite(void)
     tcase_add_test(tc, a_truncated_file_is_refused);
     tcase_add_test(tc, tensors_of_something_else_are_refused);
     tcase_add_test(tc, a_step_that_is_no_number_is_refused);
+    tcase_add_test(tc, a_flipped_bit_is_refused_wherever_it_is);
+    tcase_add_test(tc, a_state_without_its_hash_is_refused);
     tcase_add_test(tc, a_file_that_is_not_there_is_not_found);
     suite_add_tcase(s, tc);
     return s;

@@ -8,11 +8,16 @@
 #include "runtime/base/memory.h"
 #include "runtime/network/paths_json.h"
 
+_Static_assert((int)DOM_NAME_BYTES <= (int)SY_NAME_BYTES &&
+                   (int)DOM_MAX_CLASSES <= (int)SY_MAX_CHANNELS,
+               "every domain that opens can be one of a network");
+
 /* What the network is made from while it is collected. */
 struct parts {
     struct sy_network_spec spec;
     struct sy_domain domain[SY_MAX_DOMAINS];
     struct sy_expert expert[SY_MAX_EXPERTS];
+    struct sy_path path[SY_MAX_EXPERTS]; /* of the experts, while pruning */
     int expert_count;
 };
 
@@ -114,13 +119,12 @@ out:
 /* Drops unused candidates; the experts' paths are renumbered. */
 static void prune(struct parts *parts)
 {
-    static struct sy_path paths[SY_MAX_EXPERTS];
     for (int e = 0; e < parts->expert_count; e++) {
-        paths[e] = parts->expert[e].path;
+        parts->path[e] = parts->expert[e].path;
     }
-    sy_spec_prune(&parts->spec, paths, parts->expert_count);
+    sy_spec_prune(&parts->spec, parts->path, parts->expert_count);
     for (int e = 0; e < parts->expert_count; e++) {
-        parts->expert[e].path = paths[e];
+        parts->expert[e].path = parts->path[e];
     }
 }
 

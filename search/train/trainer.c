@@ -228,8 +228,14 @@ static enum sy_status make_checkpoint_path(struct training *t,
     if (!t->job->resume) {
         SY_TRY(sy_dir_make(t->checkpoint_folder, err));
     }
-    return sy_path_join(t->checkpoint_path, sizeof t->checkpoint_path,
-                        t->checkpoint_folder, "checkpoint.safetensors", err);
+    SY_TRY(sy_path_join(t->checkpoint_path, sizeof t->checkpoint_path,
+                        t->checkpoint_folder, "checkpoint.safetensors", err));
+    if (!t->job->resume && access(t->checkpoint_path, F_OK) == 0) {
+        sy_log_warn("%s: an earlier run has left a checkpoint, which the "
+                    "first one of this run replaces; --resume continues it",
+                    t->checkpoint_path);
+    }
+    return SY_OK;
 }
 
 static enum sy_status training_open(struct training *t, struct sy_error *err)
@@ -394,13 +400,16 @@ static enum sy_status run_steps(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
-/* Where the artefact comes from, for model.json. Owned reference. */
+/* Where the artefact comes from, for model.json. Owned; NULL: no memory. */
 static json_t *make_provenance(const struct training *t)
 {
     json_t *hashes = json_object();
     for (int d = 0; hashes != NULL && d < t->data.count; d++) {
-        (void)json_object_set_new(hashes, t->config->domain[d],
-                                  json_string(t->data.hash[d]));
+        if (json_object_set_new(hashes, t->config->domain[d],
+                                json_string(t->data.hash[d])) != 0) {
+            json_decref(hashes);
+            return NULL;
+        }
     }
     return json_pack("{s:s, s:O, s:I, s:I, s:o}", "config_sha256",
                      t->config->hash, "config", t->config->effective, "seed",

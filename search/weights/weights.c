@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "runtime/base/status.h"
+
 const char *const nas_weighting_names[NAS_WEIGHTINGS + 1] = {"uniform", NULL};
 
 static void uniform_update(const double *losses, int domains, float *state,
@@ -17,10 +19,12 @@ static void uniform_update(const double *losses, int domains, float *state,
     }
 }
 
-static const struct nas_weighting_rule uniform = {uniform_update};
+static const struct nas_weighting_rule rules[NAS_WEIGHTINGS] = {
+    [NAS_WEIGHT_UNIFORM] = {uniform_update},
+};
 
 const struct nas_weighting_rule *nas_weighting_of(enum nas_weighting kind)
 {
-    (void)kind;
-    return &uniform;
+    SY_ASSERT((int)kind >= 0 && kind < NAS_WEIGHTINGS);
+    return &rules[kind];
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "runtime/artefact/model.h"
+#include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 
 enum { MAX_DIGITS = 9, CURRENT_BYTES = 4096, PUBLISH_TRIES = 1000 };
@@ -189,19 +190,6 @@ static int rename_new(const char *from, const char *to)
     return result;
 }
 
-static enum sy_status sync_folder(const char *path, struct sy_error *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failure = fd < 0 || fsync(fd) != 0 ? errno : 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (failure != 0 && failure != EINVAL && failure != EACCES) {
-        return sy_fail_errno(err, SY_IO, failure, "%s: cannot sync", path);
-    }
-    return SY_OK;
-}
-
 enum sy_status sy_version_publish(const char *model, const char *temporary,
                                   struct sy_artefact *artefact,
                                   struct sy_error *err)
@@ -215,7 +203,7 @@ enum sy_status sy_version_publish(const char *model, const char *temporary,
         if (rename_new(temporary, made.path) == 0) {
             sy_version_base(model, made.name, sizeof made.name);
             *artefact = made;
-            return sync_folder(model, err);
+            return sy_dir_sync(model, err);
         }
         if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR) {
             break;

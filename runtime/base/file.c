@@ -290,6 +290,21 @@ enum sy_status sy_writer_write(struct sy_writer *writer, const void *data,
     return status;
 }
 
+enum sy_status sy_dir_sync(const char *path, struct sy_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failure = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    /* Some file systems have no sync of folders and say EINVAL; one may also
+     * write in a folder that one may not read. Neither is a failed write. */
+    if (failure != 0 && failure != EINVAL && failure != EACCES) {
+        return sy_fail_errno(err, SY_IO, failure, "%s: cannot sync", path);
+    }
+    return SY_OK;
+}
+
 /* Makes a rename in the folder of `path` survive a crash. */
 static enum sy_status sync_folder(const char *path, struct sy_error *err)
 {
@@ -304,17 +319,7 @@ static enum sy_status sync_folder(const char *path, struct sy_error *err)
         memcpy(folder, path, length);
         folder[length] = '\0';
     }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int failure = fd < 0 || fsync(fd) != 0 ? errno : 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    /* Some file systems have no sync of folders and say EINVAL; one may also
-     * write in a folder that one may not read. Neither is a failed write. */
-    if (failure != 0 && failure != EINVAL && failure != EACCES) {
-        return sy_fail_errno(err, SY_IO, failure, "%s: cannot sync", folder);
-    }
-    return SY_OK;
+    return sy_dir_sync(folder, err);
 }
 
 enum sy_status sy_writer_commit(struct sy_writer *writer, struct sy_error *err)

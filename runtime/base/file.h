@@ -70,6 +70,12 @@ enum sy_status sy_file_write(const char *path, const void *data, size_t bytes,
 /* Makes a folder and its parents; one that stands already is no error. */
 enum sy_status sy_dir_make(const char *path, struct sy_error *err) SY_MUST_USE;
 
+/*
+ * Makes what was renamed or made in a folder survive a crash. File systems
+ * without such a sync, and folders that may not be read, are no failure.
+ */
+enum sy_status sy_dir_sync(const char *path, struct sy_error *err) SY_MUST_USE;
+
 /* True for an existing folder / regular file. */
 bool sy_dir_exists(const char *path);
 bool sy_file_exists(const char *path);

@@ -12,7 +12,7 @@
  *
  * DESIGN. log Z is taken after the largest output has been subtracted, in
  * double, so that every finite float gives a finite loss. The classifier has
- * no weight decay (as in TuNAS); everything else does.
+ * no weight decay (as in TuNAS); all other weights do, biases and norms never.
  *
  * Source: label smoothing, C. Szegedy et al., CVPR 2016; temperature,
  * C. Guo et al., ICML 2017.

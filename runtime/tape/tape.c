@@ -212,11 +212,14 @@ static enum sy_status norm_moments(struct tape_job *job, struct sy_error *err)
     size_t size = 2 * (size_t)channels;
     int *list =
         sy_arena_zero(&tape->step, (size_t)group->task_count, sizeof *list);
+    if (list == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "tape: no memory");
+    }
     SY_TRY(tape_reserve_partial(tape, group->task_count, size, err));
     job->partial_size = size;
     tape_run(job);
     for (int m = 0; m < group->member_count; m++) {
-        int count = list != NULL ? tape_slot_tasks(tape, group, m, list) : 0;
+        int count = tape_slot_tasks(tape, group, m, list);
         if (count == 0) {
             continue;
         }
@@ -236,7 +239,7 @@ static enum sy_status norm_moments(struct tape_job *job, struct sy_error *err)
             group->member[member].moments[node->norm] = moments;
         }
     }
-    return list != NULL ? SY_OK : sy_fail(err, SY_NO_MEMORY, "tape: no memory");
+    return SY_OK;
 }
 
 /* Runs every node of a group. */

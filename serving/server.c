@@ -26,6 +26,7 @@
 #include "serving/protocol/routes.h"
 
 enum {
+    SWEEP_MS = 500,        /* between looks for peers that left */
     LAST_ANSWERS_MS = 2000 /* for sending the 503s at the very end */
 };
 
@@ -162,7 +163,12 @@ static void drain(struct srv_server *server)
 void srv_server_run(struct srv_server *server)
 {
     struct pollfd wanted = {.fd = server->stop_fd, .events = POLLIN};
-    while (poll(&wanted, 1, -1) < 0 && errno == EINTR) {
+    for (;;) {
+        int ready = poll(&wanted, 1, SWEEP_MS);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
+            break;
+        }
+        srv_front_sweep(server->front);
     }
     sy_log_info("stopping");
     drain(server);

@@ -496,6 +496,13 @@ static void hang_up_lost(struct srv_front *front)
     }
 }
 
+void srv_front_sweep(struct srv_front *front)
+{
+    pthread_mutex_lock(&front->lock);
+    hang_up_lost(front);
+    pthread_mutex_unlock(&front->lock);
+}
+
 bool srv_front_wait(struct srv_front *front, int64_t deadline_ns)
 {
     pthread_mutex_lock(&front->lock);

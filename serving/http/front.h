@@ -39,6 +39,13 @@ enum sy_status srv_front_new(struct srv_front **front,
 void srv_front_drain(struct srv_front *front);
 
 /*
+ * Hangs up on peers that left in the middle of a request, who would else keep
+ * a place and their body until the idle timeout. The second look that finds
+ * one gone ends it; call it every half a second or so. Thread: init.
+ */
+void srv_front_sweep(struct srv_front *front);
+
+/*
  * Waits until no request is in progress, at most until `deadline_ns`
  * (sy_now_ns); returns whether none is. Thread: init.
  */

@@ -216,6 +216,25 @@ expect_raw '200 closed' \
     'GET http://a/v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
 expect 200 "$url/v2/health/ready"
 
+# Peers that leave in the middle of a request give their places back.
+sockets() { find "/proc/$server/fd" -lname 'socket:*' | wc -l; }
+before=$(sockets)
+python3 - "$url" <<'PY'
+import re, socket, sys
+host, port = re.match(r"http://(.*):(\d+)", sys.argv[1]).groups()
+for _ in range(100):
+    s = socket.create_connection((host, int(port)), 10)
+    s.sendall(b"POST /v2/models/net/infer HTTP/1.1\r\nHost: a\r\n"
+              b"Content-Length: 1000000\r\n\r\n" + bytes(50000))
+    s.close()
+PY
+for _ in $(seq 150); do # within 15 s: the idle timeout is 30
+    [ "$(sockets)" -le "$((before + 2))" ] && break
+    sleep 0.1
+done
+[ "$(sockets)" -le "$((before + 2))" ] ||
+    fail "peers that left keep $(sockets) sockets, $before before"
+
 # A stop with requests under way: every one of them is answered.
 body "$work/big.json" 2000 UINT8
 for i in 1 2 3 4; do

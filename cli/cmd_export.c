@@ -8,9 +8,9 @@
 #include "runtime/artefact/artefact.h"
 #include "runtime/onnx/export.h"
 
-static void print_result(const struct sy_network *network,
-                         const struct sy_export *what, const char *path,
-                         const struct sy_onnx_size *size, bool as_json)
+static int print_result(const struct sy_network *network,
+                        const struct sy_export *what, const char *path,
+                        const struct sy_onnx_size *size, bool as_json)
 {
     const char *domain = network->domain[what->domain].name;
     const char *expert = network->expert[what->expert].name;
@@ -19,7 +19,7 @@ static void print_result(const struct sy_network *network,
         printf("%s: %s.%s of %s, %d nodes, %lld numbers, %zu bytes\n", path,
                domain, expert, what->snapshot, size->nodes,
                (long long)size->numbers, size->bytes);
-        return;
+        return CLI_OK;
     }
     json_t *root =
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:i, s:I}", "file", path,
@@ -27,9 +27,7 @@ static void print_result(const struct sy_network *network,
                   what->snapshot, "opset", SY_ONNX_OPSET, "nodes", size->nodes,
                   "numbers", (json_int_t)size->numbers, "tensors",
                   size->tensors, "bytes", (json_int_t)size->bytes);
-    (void)json_dumpf(root, stdout, JSON_INDENT(2));
-    printf("\n");
-    json_decref(root);
+    return cli_json(root);
 }
 
 static int run(const struct cli_args *args)
@@ -56,7 +54,8 @@ static int run(const struct cli_args *args)
     } else if (sy_export_write(network, &what, path, &size, &err) != SY_OK) {
         status = cli_error(&err);
     } else {
-        print_result(network, &what, path, &size, cli_flag(args, "json"));
+        status =
+            print_result(network, &what, path, &size, cli_flag(args, "json"));
     }
     sy_network_free(network);
     return status;

@@ -1,0 +1,216 @@
+/*
+ * test_trainer.c - the training loop as a function: what the configurations
+ * do that the shipped ones do not.
+ *
+ * A run that is stopped has done one step more. So a run that is stopped at
+ * once, again and again, goes through the checkpoint after every step, and
+ * must end in the bits of one that was never stopped.
+ */
+#include "search/train/trainer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/file.h"
+#include "runtime/base/memory.h"
+#include "tests/support/check_main.h"
+#include "tests/support/domain_files.h"
+
+enum { SETS = 4, RUNS_MOST = 64 };
+
+static const char config_text[] =
+    "{\"name\":\"small\",\"domains\":[\"few\",\"many\",\"one\"],"
+    "\"network\":{\"input\":{\"height\":5,\"width\":3},"
+    "\"stem\":{\"kind\":\"conv\",\"channels\":8,\"stride\":2},"
+    "\"layers\":[{\"channels\":8,\"blocks\":[{\"kind\":\"conv\"},"
+    "{\"kind\":\"zero\"}]},{\"channels\":16,\"stride\":2,\"blocks\":["
+    "{\"kind\":\"mbconv\",\"se\":true},{\"kind\":\"zero\"}]}],"
+    "\"head\":{\"kind\":\"classify\",\"width\":8}},"
+    "\"paths\":[\"0:0\",\"1:0\",\"1:1\"],"
+    "\"train\":{\"epochs\":1.5,\"batch\":5,\"holdout\":0.1,"
+    "\"checkpoint_every_s\":0,\"augment\":{\"shift\":1,\"cutout\":2,"
+    "\"flip\":[\"many\"]}}}";
+
+/* Two experts of one domain that part at the second layer. */
+static const char paths_text[] =
+    "{\"domains\":{\"few\":{\"experts\":[{\"name\":\"main\",\"path\":\"0:0\"},"
+    "{\"name\":\"less\",\"path\":\"0:1\"}]},"
+    "\"many\":{\"experts\":[{\"name\":\"main\",\"path\":\"1:0\"}]},"
+    "\"one\":{\"experts\":[{\"name\":\"main\",\"path\":\"1:1\"}]}}}";
+
+/*
+ * One way to train: overrides, and whether paths come from the file. The
+ * domains have 27, 46 and 5 images to train on, and 3, 4 and 1 held out.
+ */
+static const struct way {
+    const char *set[SETS];
+    bool paths;
+    int64_t steps;
+} ways[] = {
+    /* 1.5 x 78 images / 15 */
+    {{NULL}, false, 8},
+    /* 3 x 78 / (5 + 9 + 2): in proportion, but at least 2 */
+    {{"train.balance_domains=false", "train.epochs=3"}, false, 15},
+    {{"train.balance_classes=true", "train.ema=0", "train.shards=1"}, true, 8},
+    {{"train.optimiser.kind=adamw", "network.norm=shared", "train.shards=64"},
+     true,
+     8},
+    /* 0.5 x 86 / 6 */
+    {{"train.optimiser.kind=rmsprop", "train.use_holdout=true", "train.batch=2",
+      "train.epochs=0.5"},
+     true,
+     8},
+};
+
+static struct sy_error err;
+
+static void put_files(void)
+{
+    sy_put_domain(&(struct sy_domain_files){
+        .name = "few", .train = 30, .classes = 3, .height = 4, .width = 5});
+    sy_put_domain(&(struct sy_domain_files){
+        .name = "many", .train = 50, .classes = 2, .channels = 3});
+    sy_put_domain(&(struct sy_domain_files){
+        .name = "one", .train = 6, .classes = 1, .height = 5, .width = 3});
+    sy_put_text("config.json", config_text);
+    sy_put_text("paths.json", paths_text);
+}
+
+/* Trains to m/NAME; `stopped` ends it after a step, however it began. */
+static enum sy_status train(const struct way *way, const char *name,
+                            int threads, bool resume, bool stopped,
+                            struct nas_train_report *report)
+{
+    struct nas_config config;
+    volatile sig_atomic_t stop = stopped;
+    char model[SY_PATH_BYTES], paths[SY_PATH_BYTES], data[SY_PATH_BYTES];
+    int count = 0;
+    while (count < SETS && way->set[count] != NULL) {
+        count++;
+    }
+    (void)snprintf(model, sizeof model, "%s/%s", sy_check_folder(), name);
+    (void)snprintf(paths, sizeof paths, "%s", sy_check_path("paths.json"));
+    (void)snprintf(data, sizeof data, "%s", sy_check_folder());
+    sy_check_ok(nas_config_load(&config, sy_check_path("config.json"), way->set,
+                                count, &err),
+                err);
+    struct nas_train_job job = {
+        .config = &config,
+        .data = data,
+        .model = model,
+        .paths_file = way->paths ? paths : NULL,
+        .resume = resume,
+        .quiet = true,
+        .threads = threads,
+        .stop = &stop,
+    };
+    enum sy_status status = nas_train(&job, report, &err);
+    nas_config_release(&config);
+    return status;
+}
+
+/* The hash of the weights that a run has left. */
+static void hash_of(const struct nas_train_report *report, char *text)
+{
+    char path[SY_PATH_BYTES];
+    sy_check_ok(sy_path_join(path, sizeof path, report->artefact.path,
+                             "weights.safetensors", &err),
+                err);
+    sy_check_ok(sy_hash_file(path, text, &err), err);
+}
+
+START_TEST(stops_at_every_step_and_threads_change_no_bit)
+{
+    const struct way *way = &ways[_i];
+    struct nas_train_report report;
+    char whole[SY_HASH_TEXT_BYTES], other[SY_HASH_TEXT_BYTES];
+    int64_t live = sy_alloc_live();
+    put_files();
+    sy_check_ok(train(way, "whole", 1, false, false, &report), err);
+    hash_of(&report, whole);
+    ck_assert_int_eq(report.steps, way->steps);
+    sy_check_ok(train(way, "threads", 3, false, false, &report), err);
+    hash_of(&report, other);
+    ck_assert_str_eq(other, whole);
+    int runs = 0;
+    enum sy_status status = SY_CANCELLED;
+    for (; status == SY_CANCELLED && runs < RUNS_MOST; runs++) {
+        status = train(way, "pieces", 1 + runs % 2, runs > 0, true, &report);
+    }
+    sy_check_ok(status, err);
+    ck_assert_int_eq(runs, way->steps + 1);
+    hash_of(&report, other);
+    ck_assert_str_eq(other, whole);
+    ck_assert_int_eq(sy_alloc_live(), live);
+}
+END_TEST
+
+START_TEST(held_out_images_are_scored_unless_they_are_trained_on)
+{
+    struct nas_train_report report;
+    put_files();
+    sy_check_ok(train(&ways[0], "held", 1, false, false, &report), err);
+    ck_assert_int_eq(report.domain_count, 3);
+    /* A tenth of each class, and at least one image. */
+    ck_assert_int_eq(report.valid[0].n, 3);
+    ck_assert_int_eq(report.valid[1].n, 4);
+    ck_assert_int_eq(report.valid[2].n, 1);
+    ck_assert_double_eq(report.valid[2].top1, 1.0); /* there is one class */
+    sy_check_ok(train(&ways[4], "all", 1, false, false, &report), err);
+    for (int d = 0; d < report.domain_count; d++) {
+        ck_assert_int_eq(report.valid[d].n, 0);
+    }
+}
+END_TEST
+
+START_TEST(no_checkpoint_is_left_and_none_can_be_resumed)
+{
+    struct nas_train_report report;
+    char folder[SY_PATH_BYTES];
+    put_files();
+    sy_check_ok(train(&ways[0], "done", 1, false, false, &report), err);
+    (void)snprintf(folder, sizeof folder, "%s", sy_check_path("done/.train"));
+    ck_assert(!sy_dir_exists(folder));
+    sy_check_fails(train(&ways[0], "done", 1, true, false, &report),
+                   SY_NOT_FOUND, err);
+    sy_check_says(err, "no checkpoint to resume from");
+}
+END_TEST
+
+START_TEST(another_way_does_not_resume)
+{
+    struct nas_train_report report;
+    put_files();
+    sy_check_fails(train(&ways[0], "run", 1, false, true, &report),
+                   SY_CANCELLED, err);
+    for (int w = 1; w < (int)(sizeof ways / sizeof ways[0]); w++) {
+        sy_check_fails(train(&ways[w], "run", 1, true, false, &report),
+                       SY_BAD_INPUT, err);
+        sy_check_says(err, "belongs to another run");
+    }
+    sy_put_text("one/labels.txt", "another name\n");
+    sy_check_fails(train(&ways[0], "run", 1, true, false, &report),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "belongs to another run");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("trainer");
+    TCase *tc = tcase_create("trainer");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
+    tcase_add_loop_test(tc, stops_at_every_step_and_threads_change_no_bit, 0,
+                        (int)(sizeof ways / sizeof ways[0]));
+    tcase_add_test(tc, held_out_images_are_scored_unless_they_are_trained_on);
+    tcase_add_test(tc, no_checkpoint_is_left_and_none_can_be_resumed);
+    tcase_add_test(tc, another_way_does_not_resume);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    return sy_check_run(suite());
+}

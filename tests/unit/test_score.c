@@ -1,9 +1,18 @@
-/* test_score.c - calibration error against cases worked by hand. */
+/*
+ * test_score.c - calibration error against cases worked by hand, and the
+ * score of a domain against plain evaluation.
+ */
 #include "search/eval/score.h"
 
 #include <math.h>
 
+#include "runtime/base/memory.h"
 #include "tests/support/check_main.h"
+#include "tests/support/domain_files.h"
+#include "tests/support/plain_eval.h"
+#include "tests/support/random_network.h"
+
+enum { IMAGES = 2 * NAS_SCORE_BATCH + 13, MAX_CLASSES = 64 };
 
 START_TEST(nothing_has_no_error)
 {
@@ -81,6 +90,111 @@ START_TEST(a_bin_holds_its_upper_edge_and_not_its_lower_one)
 }
 END_TEST
 
+/* Softmax of one image's plain outputs at a temperature, into `p`. */
+static int plain_answer(const struct sy_network *network,
+                        const struct sy_expert *expert, const float *image,
+                        double temperature, double p[MAX_CLASSES])
+{
+    float z[MAX_CLASSES];
+    int classes = network->domain[expert->domain].classes;
+    int best = 0;
+    double sum = 0;
+    sy_plain_eval(network, &expert->path, expert->domain, image, z);
+    for (int k = 0; k < classes; k++) {
+        best = z[k] > z[best] ? k : best;
+    }
+    for (int k = 0; k < classes; k++) {
+        p[k] = exp(((double)z[k] - (double)z[best]) / temperature);
+        sum += p[k];
+    }
+    for (int k = 0; k < classes; k++) {
+        p[k] /= sum;
+    }
+    return best;
+}
+
+/* The score as the header defines it, one image at a time. */
+static struct nas_score plain_score(const struct sy_network *network,
+                                    const struct sy_expert *expert,
+                                    struct dom_loader *loader)
+{
+    struct nas_score score = {.n = IMAGES};
+    float confidence[IMAGES], raw[IMAGES];
+    bool right[IMAGES];
+    double p[MAX_CLASSES];
+    struct sy_error err = {0};
+    size_t floats = sy_shape_floats(network->spec.input);
+    uint8_t *pixels = sy_alloc(floats);
+    float *image = sy_alloc(floats * sizeof *image);
+    for (int i = 0; i < IMAGES; i++) {
+        int label = 0;
+        sy_check_ok(dom_loader_read(loader, i, 1, pixels, &label, &err), err);
+        dom_normalise(pixels, floats, image);
+        int best = plain_answer(network, expert, image, 1.0, p);
+        raw[i] = (float)p[best];
+        (void)plain_answer(network, expert, image, expert->temperature, p);
+        confidence[i] = (float)p[best];
+        right[i] = best == label;
+        score.top1 += right[i] / (double)IMAGES;
+        score.nll -= log(p[label]) / IMAGES;
+    }
+    score.ece = nas_ece(confidence, right, IMAGES);
+    score.ece_uncalibrated = nas_ece(raw, right, IMAGES);
+    sy_free(pixels);
+    sy_free(image);
+    return score;
+}
+
+START_TEST(a_domains_score_is_that_of_its_images_one_by_one)
+{
+    struct sy_error err = {0};
+    struct dom_domain *domain = NULL;
+    struct dom_loader *loader = NULL;
+    struct sy_snapshot *snapshot = NULL;
+    struct sy_executor *executor = NULL;
+    struct nas_score score;
+    int64_t live = sy_alloc_live();
+    struct sy_network *network = sy_random_network(
+        &(struct sy_random_options){.seed = 5, .domains = 2, .experts = 1});
+    struct sy_expert *expert = &network->expert[1];
+    int classes = network->domain[expert->domain].classes;
+    expert->temperature = 2.5;
+    ck_assert_int_le(classes, MAX_CLASSES);
+    sy_put_domain(&(struct sy_domain_files){
+        .classes = classes, .train = classes, .test = IMAGES});
+    sy_check_ok(dom_open(&domain, sy_check_folder(), "toy", NULL, &err), err);
+    struct dom_loader_options options = {.split = DOM_TEST,
+                                         .height = network->spec.input.h,
+                                         .width = network->spec.input.w};
+    sy_check_ok(dom_loader_new(&loader, domain, &options, NULL, &err), err);
+    struct nas_score plain = plain_score(network, expert, loader);
+    int64_t madds =
+        sy_network_path_cost(network, &expert->path, expert->domain).madds;
+    sy_check_ok(sy_snapshot_new(&snapshot, network, "1", NULL, &err), err);
+    sy_check_ok(
+        sy_executor_new(&executor, snapshot, NULL, NAS_SCORE_BATCH, &err), err);
+    sy_check_ok(nas_score_domain(&score, executor, network, expert->domain,
+                                 loader, &err),
+                err);
+    ck_assert_int_eq(score.n, IMAGES);
+    ck_assert_double_eq_tol(score.top1, plain.top1, 1e-9);
+    ck_assert_double_eq_tol(score.nll, plain.nll, 1e-4);
+    /* The last bit of a confidence at an edge may move one image's bin. */
+    double one = 2.0 / IMAGES;
+    ck_assert_double_eq_tol(score.ece, plain.ece, one);
+    ck_assert_double_eq_tol(score.ece_uncalibrated, plain.ece_uncalibrated,
+                            one);
+    ck_assert(fabs(plain.ece - plain.ece_uncalibrated) > 2 * one);
+    ck_assert_double_eq(score.madds_mean, (double)madds);
+    ck_assert_double_gt(score.us_mean, 0.0);
+    sy_executor_free(executor);
+    sy_snapshot_unref(snapshot);
+    dom_loader_free(loader);
+    dom_close(domain);
+    ck_assert_int_eq(sy_alloc_live(), live);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("score");
@@ -93,6 +207,11 @@ static Suite *suite(void)
     tcase_add_test(tc, errors_in_one_bin_cancel_and_in_two_bins_do_not);
     tcase_add_test(tc, a_bin_holds_its_upper_edge_and_not_its_lower_one);
     suite_add_tcase(s, tc);
+    TCase *whole = tcase_create("a domain");
+    tcase_add_checked_fixture(whole, sy_check_folder_make,
+                              sy_check_folder_remove);
+    tcase_add_test(whole, a_domains_score_is_that_of_its_images_one_by_one);
+    suite_add_tcase(s, whole);
     return s;
 }
 

@@ -6,9 +6,10 @@
  * move what was used. The result is the average of the weights when `ema` is
  * on, with norm statistics likewise averaged.
  *
- * The number of steps is epochs * images / (batch * domains). With
- * `balance_domains` each domain has `batch` images a step, otherwise they are
- * dealt in proportion to the domains' numbers of images, at least 2 each.
+ * With `balance_domains` each domain has `batch` images a step, otherwise
+ * batch * domains are dealt in proportion to the domains' numbers of images,
+ * at least 2 each. The number of steps is epochs * images / (images of a
+ * step), rounded up.
  *
  * State is written to MODEL/.train/checkpoint.safetensors on a schedule and
  * when *stop becomes non-zero; a resumed run goes on to the same bits, and

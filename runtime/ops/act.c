@@ -6,35 +6,7 @@
  * In the plans of blocks an activation is part of the norm or dense node
  * before it, which saves a pass over memory.
  */
-#include "runtime/ops/op.h"
-
-static enum sy_status shape(const struct sy_node *node,
-                            const struct sy_shape *in, struct sy_shape *out,
-                            struct sy_error *err)
-{
-    (void)node;
-    (void)err;
-    *out = *in;
-    return SY_OK;
-}
-
-static int64_t madds(const struct sy_node *node, struct sy_shape in,
-                     struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
-}
-
-static size_t partial(const struct sy_node *node, struct sy_shape in,
-                      struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
-}
+#include "runtime/ops/simple.h"
 
 static void forward(const struct sy_op_args *a)
 {
@@ -57,9 +29,9 @@ static void backward(const struct sy_op_args *a)
 const struct sy_op sy_op_act = {
     .name = "act",
     .inputs = 1,
-    .shape = shape,
-    .madds = madds,
-    .partial = partial,
+    .shape = keep_shape,
+    .madds = no_madds,
+    .partial = no_partial,
     .forward = forward,
     .backward = backward,
 };

@@ -3,7 +3,7 @@
  *
  *   y = x + x2,  dx = dy,  dx2 = dy
  */
-#include "runtime/ops/op.h"
+#include "runtime/ops/simple.h"
 
 static enum sy_status shape(const struct sy_node *node,
                             const struct sy_shape *in, struct sy_shape *out,
@@ -17,24 +17,6 @@ static enum sy_status shape(const struct sy_node *node,
     }
     *out = in[0];
     return SY_OK;
-}
-
-static int64_t madds(const struct sy_node *node, struct sy_shape in,
-                     struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
-}
-
-static size_t partial(const struct sy_node *node, struct sy_shape in,
-                      struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
 }
 
 static void forward(const struct sy_op_args *a)
@@ -65,8 +47,8 @@ const struct sy_op sy_op_add = {
     .name = "add",
     .inputs = 2,
     .shape = shape,
-    .madds = madds,
-    .partial = partial,
+    .madds = no_madds,
+    .partial = no_partial,
     .forward = forward,
     .backward = backward,
 };

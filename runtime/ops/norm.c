@@ -18,26 +18,7 @@
  *
  * Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015.
  */
-#include "runtime/ops/op.h"
-
-static enum sy_status shape(const struct sy_node *node,
-                            const struct sy_shape *in, struct sy_shape *out,
-                            struct sy_error *err)
-{
-    (void)node;
-    (void)err;
-    *out = *in;
-    return SY_OK;
-}
-
-static int64_t madds(const struct sy_node *node, struct sy_shape in,
-                     struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
-}
+#include "runtime/ops/simple.h"
 
 static size_t partial(const struct sy_node *node, struct sy_shape in,
                       struct sy_shape out)
@@ -142,8 +123,8 @@ static void backward(const struct sy_op_args *a)
 const struct sy_op sy_op_norm = {
     .name = "norm",
     .inputs = 1,
-    .shape = shape,
-    .madds = madds,
+    .shape = keep_shape,
+    .madds = no_madds,
     .partial = partial,
     .stats = stats,
     .forward = forward,

@@ -4,7 +4,7 @@
  *   y[n][c] = (1 / (H*W)) * sum over h, w of x[n][h][w][c]
  *   dx[n][h][w][c] = dy[n][c] / (H*W)
  */
-#include "runtime/ops/op.h"
+#include "runtime/ops/simple.h"
 
 static enum sy_status shape(const struct sy_node *node,
                             const struct sy_shape *in, struct sy_shape *out,
@@ -14,24 +14,6 @@ static enum sy_status shape(const struct sy_node *node,
     (void)err;
     *out = (struct sy_shape){.h = 1, .w = 1, .c = in->c};
     return SY_OK;
-}
-
-static int64_t madds(const struct sy_node *node, struct sy_shape in,
-                     struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
-}
-
-static size_t partial(const struct sy_node *node, struct sy_shape in,
-                      struct sy_shape out)
-{
-    (void)node;
-    (void)in;
-    (void)out;
-    return 0;
 }
 
 static void forward(const struct sy_op_args *a)
@@ -70,8 +52,8 @@ const struct sy_op sy_op_pool = {
     .name = "pool",
     .inputs = 1,
     .shape = shape,
-    .madds = madds,
-    .partial = partial,
+    .madds = no_madds,
+    .partial = no_partial,
     .forward = forward,
     .backward = backward,
 };

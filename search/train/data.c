@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+/* Memory that all loaders of a run may take for decoded images together; what
+   does not fit is read again from disk. */
+static const size_t cache_bytes = (size_t)4 << 30;
+
 /* One domain: open, hash, loaders. */
 static enum sy_status open_one(struct nas_data *data,
                                const struct nas_config *config, int d,
@@ -24,6 +28,7 @@ static enum sy_status open_one(struct nas_data *data,
                     .cutout = train->cutout},
         .seed = config->seed,
         .index = (uint32_t)d,
+        .cache_bytes = cache_bytes / (2 * (size_t)config->domain_count),
     };
     SY_TRY(dom_open(&data->domain[d], dir, config->domain[d], &options, err));
     data->count = d + 1;

@@ -5,6 +5,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 
 RELEASE = "build/release"
 
@@ -38,12 +39,19 @@ class Runner:
 
 
 def take_turns(sides, rounds):
-    """{name: function -> seconds}; each side once a round, in turn."""
+    """{name: function -> seconds}; each side once a round, in turn.
+
+    Worker threads of a peer go on spinning for some milliseconds after its
+    run, on the processors that the next side needs: each turn begins after a
+    pause, with one run that is not counted.
+    """
     times = {name: [] for name in sides}
     for name, run in sides.items():  # warm-up, not counted
         run()
     for _ in range(rounds):
         for name, run in sides.items():
+            time.sleep(0.03)
+            run()
             times[name].append(run())
     return times
 

@@ -94,7 +94,7 @@ def compare(config, threads, batches, rounds):
             except ImportError as error:
                 print(f"missing peer: {error}")
         for batch in batches:
-            repeats = max(1, int(2e8 / (ours.madds * batch)))
+            repeats = max(1, int(2e9 / (ours.madds * batch)))
             sides = {"ours": lambda: ours.seconds("infer", batch, repeats)}
             for peer, make in peers:
                 sides[peer] = timed(make(batch), repeats)

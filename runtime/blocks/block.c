@@ -128,6 +128,27 @@ int sy_block_expanded(const struct sy_block_spec *spec, int channels)
                : sy_make_divisible((double)spec->expansion * channels);
 }
 
+int sy_block_project(struct sy_plan *plan, int y,
+                     const struct sy_block_place *place)
+{
+    return sy_plan_conv(plan, y,
+                        &(struct sy_conv_options){
+                            .name = "project",
+                            .channels = place->channels,
+                            .kernel = 1,
+                            .stride = 1,
+                            .groups = 1,
+                            .act = SY_ACT_NONE,
+                        });
+}
+
+int sy_block_residual(struct sy_plan *plan, int y,
+                      const struct sy_block_place *place)
+{
+    bool fits = place->stride == 1 && place->in.c == place->channels;
+    return fits ? sy_plan_add(plan, y, 0) : y;
+}
+
 const char *sy_block_text(const struct sy_block_spec *spec, char *text,
                           size_t bytes)
 {

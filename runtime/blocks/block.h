@@ -80,6 +80,14 @@ struct sy_block_spec sy_block_defaults(enum sy_block_kind kind);
 /* Channels inside a bottleneck on `channels` inputs. */
 int sy_block_expanded(const struct sy_block_spec *spec, int channels);
 
+/* The linear 1x1 convolution that ends a bottleneck, with its norm. */
+int sy_block_project(struct sy_plan *plan, int y,
+                     const struct sy_block_place *place);
+
+/* y plus the block's input, where the place allows it; else y. */
+int sy_block_residual(struct sy_plan *plan, int y,
+                      const struct sy_block_place *place);
+
 /* A short text, e.g. "mbconv k5 e4 se hswish"; returns `text`. */
 const char *sy_block_text(const struct sy_block_spec *spec, char *text,
                           size_t bytes);

@@ -30,20 +30,9 @@ static void emit(const struct sy_block_spec *spec,
         y = sy_plan_squeeze_excite(plan, y);
     }
     if (!single) {
-        y = sy_plan_conv(plan, y,
-                         &(struct sy_conv_options){
-                             .name = "project",
-                             .channels = place->channels,
-                             .kernel = 1,
-                             .stride = 1,
-                             .groups = 1,
-                             .act = SY_ACT_NONE,
-                         });
+        y = sy_block_project(plan, y, place);
     }
-    if (place->stride == 1 && place->in.c == place->channels) {
-        y = sy_plan_add(plan, y, 0);
-    }
-    plan->output = y;
+    plan->output = sy_block_residual(plan, y, place);
 }
 
 const struct sy_block_type sy_block_fused = {.name = "fused", .emit = emit};

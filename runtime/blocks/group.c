@@ -38,19 +38,8 @@ static void emit(const struct sy_block_spec *spec,
     if (spec->se) {
         y = sy_plan_squeeze_excite(plan, y);
     }
-    y = sy_plan_conv(plan, y,
-                     &(struct sy_conv_options){
-                         .name = "project",
-                         .channels = place->channels,
-                         .kernel = 1,
-                         .stride = 1,
-                         .groups = 1,
-                         .act = SY_ACT_NONE,
-                     });
-    if (place->stride == 1 && place->in.c == place->channels) {
-        y = sy_plan_add(plan, y, 0);
-    }
-    plan->output = y;
+    y = sy_block_project(plan, y, place);
+    plan->output = sy_block_residual(plan, y, place);
 }
 
 const struct sy_block_type sy_block_group = {.name = "group", .emit = emit};

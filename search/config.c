@@ -206,6 +206,27 @@ static void read_optimiser(struct nas_optimiser_config *optimiser,
     }
 }
 
+/* "train.weights": how the losses of domains are weighed. */
+static void read_weights(struct nas_weighting_config *weights,
+                         struct sy_json *train)
+{
+    int kind = (int)weights->kind;
+    if (!sy_json_has(train, "weights")) {
+        return;
+    }
+    struct sy_json in = sy_json_child(train, "weights");
+    sy_json_opt_choice(&in, "kind", nas_weighting_names, &kind);
+    weights->kind = (enum nas_weighting)kind;
+    sy_json_opt_real(&in, "gamma", 0, 2, &weights->gamma);
+    sy_json_opt_real(&in, "rate", 1e-6, 1, &weights->rate);
+    sy_json_opt_real(&in, "memory", 0, 0.9999, &weights->memory);
+    sy_json_opt_real(&in, "temperature", 0.01, 100, &weights->temperature);
+    sy_json_opt_real(&in, "floor", 0, 1, &weights->floor);
+    if (sy_json_end(&in) != SY_OK) {
+        train->status = in.status;
+    }
+}
+
 static void train_defaults(struct nas_train_config *train)
 {
     *train = (struct nas_train_config){
@@ -219,7 +240,7 @@ static void train_defaults(struct nas_train_config *train)
         .norm_momentum = 0.02,
         .checkpoint_every_s = 60,
         .shards = 8,
-        .weighting = NAS_WEIGHT_UNIFORM,
+        .weighting = nas_weighting_defaults(NAS_WEIGHT_UNIFORM),
     };
 }
 
@@ -228,7 +249,6 @@ static enum sy_status read_train(struct nas_config *config,
                                  struct sy_json *root)
 {
     struct nas_train_config *train = &config->train;
-    int weighting = NAS_WEIGHT_UNIFORM;
     train_defaults(train);
     struct sy_json in = sy_json_child(root, "train");
     sy_json_opt_real(&in, "epochs", 0.001, 100000, &train->epochs);
@@ -244,8 +264,7 @@ static enum sy_status read_train(struct nas_config *config,
     sy_json_opt_real(&in, "checkpoint_every_s", 0, 1e9,
                      &train->checkpoint_every_s);
     sy_json_opt_int(&in, "shards", 1, 64, &train->shards);
-    sy_json_opt_choice(&in, "weights", nas_weighting_names, &weighting);
-    train->weighting = (enum nas_weighting)weighting;
+    read_weights(&train->weighting, &in);
     read_optimiser(&train->optimiser, &in);
     read_augment(config, &in);
     return sy_json_end(&in);

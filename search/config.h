@@ -33,7 +33,7 @@ struct nas_train_config {
     double checkpoint_every_s;
     int shards;
     struct nas_optimiser_config optimiser;
-    enum nas_weighting weighting;
+    struct nas_weighting_config weighting;
 };
 
 struct nas_config {

@@ -18,6 +18,7 @@
 #include "runtime/tape/tape.h"
 #include "search/train/build.h"
 #include "search/train/checkpoint.h"
+#include "search/train/heldout.h"
 #include "search/train/progress.h"
 
 struct training {
@@ -40,6 +41,8 @@ struct training {
     float weight_state[SY_MAX_DOMAINS * NAS_WEIGHT_STATE_FLOATS];
     double weight[SY_MAX_DOMAINS];
     float weight_saved[SY_MAX_DOMAINS];
+    struct nas_heldout heldout;
+    double accuracy[SY_MAX_DOMAINS]; /* of a measuring step */
 
     int64_t step, steps;
     struct nas_progress progress;
@@ -212,7 +215,9 @@ static enum sy_status make_state(struct training *t, struct sy_error *err)
     for (int d = 0; d < t->data.count; d++) {
         t->weight[d] = 1.0;
     }
-    return SY_OK;
+    return nas_weighting_uses_accuracy(train->weighting.kind)
+               ? nas_heldout_init(&t->heldout, t->network, &t->data, err)
+               : SY_OK;
 }
 
 /*
@@ -267,6 +272,7 @@ static void training_close(struct training *t)
 {
     sy_tape_free(t->tape);
     nas_optimiser_release(&t->optimiser);
+    nas_heldout_release(&t->heldout);
     sy_free(t->average);
     sy_free(t->grads);
     sy_free(t->used);
@@ -301,6 +307,34 @@ static enum sy_status fill_batch(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
+/*
+ * The domains' weights for the next step. Where images are held out, how well
+ * domains answer is measured on them, in some steps; else the share of right
+ * answers of this step's batch, seen before the step learns from it, stands
+ * for it.
+ */
+static void move_weights(struct training *t, const double *loss,
+                         const double *right)
+{
+    int classes[SY_MAX_DOMAINS];
+    struct nas_weighting_step step = {
+        .domains = t->data.count, .loss = loss, .classes = classes};
+    for (int d = 0; d < t->data.count; d++) {
+        classes[d] = t->network->domain[d].classes;
+    }
+    if (t->heldout.segment_count == 0) {
+        step.accuracy = right;
+    } else if (nas_heldout_due(&t->heldout, t->step)) {
+        step.accuracy = t->accuracy;
+    }
+    nas_weighting_update(&t->config->train.weighting, &step, t->weight_state,
+                         t->weight);
+    /* A checkpoint holds floats: the next step sees what a resumed one sees. */
+    for (int d = 0; d < t->data.count; d++) {
+        t->weight[d] = (double)(float)t->weight[d];
+    }
+}
+
 /* Losses and their gradients; a domain's weight is split over its experts. */
 static enum sy_status take_losses(struct training *t, struct sy_error *err)
 {
@@ -330,12 +364,7 @@ static enum sy_status take_losses(struct training *t, struct sy_error *err)
         }
         nas_progress_domain(&t->progress, d, loss[d], right[d]);
     }
-    nas_weighting_of(t->config->train.weighting)
-        ->update(loss, t->data.count, t->weight_state, t->weight);
-    /* A checkpoint holds floats: the next step sees what a resumed one sees. */
-    for (int d = 0; d < t->data.count; d++) {
-        t->weight[d] = (double)(float)t->weight[d];
-    }
+    move_weights(t, loss, right);
     return SY_OK;
 }
 
@@ -359,6 +388,10 @@ static enum sy_status do_step(struct training *t, struct sy_error *err)
     const struct nas_train_config *train = &t->config->train;
     double rate =
         nas_rate(train->optimiser.rate, train->warmup, t->step, t->steps);
+    if (nas_heldout_due(&t->heldout, t->step)) {
+        SY_TRY(nas_heldout_measure(&t->heldout, t->tape, t->network, &t->data,
+                                   t->pool, t->step, t->accuracy, err));
+    }
     SY_TRY(fill_batch(t, err));
     SY_TRY(
         sy_tape_forward(t->tape, t->segment, t->segment_count, t->pixels, err));

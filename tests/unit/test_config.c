@@ -27,7 +27,9 @@ static const char full_text[] =
     "\"decay\":0.003},\"warmup\":0.2,\"label_smoothing\":0.3,\"ema\":0.4,"
     "\"holdout\":0.5,\"use_holdout\":true,\"balance_classes\":true,"
     "\"balance_domains\":false,\"norm_momentum\":0.6,"
-    "\"checkpoint_every_s\":7,\"shards\":3,\"weights\":\"uniform\","
+    "\"checkpoint_every_s\":7,\"shards\":3,"
+    "\"weights\":{\"kind\":\"abdp\",\"gamma\":1.5,\"rate\":0.5,\"memory\":0.25,"
+    "\"temperature\":3,\"floor\":0.75},"
     "\"augment\":{\"shift\":4,\"cutout\":5,\"flip\":[\"c_3\",\"elsewhere\"]}}}";
 
 static struct nas_config config;
@@ -68,7 +70,12 @@ START_TEST(every_key_is_read)
     ck_assert_double_eq(train->norm_momentum, 0.6);
     ck_assert_double_eq(train->checkpoint_every_s, 7);
     ck_assert_int_eq(train->shards, 3);
-    ck_assert_int_eq((int)train->weighting, NAS_WEIGHT_UNIFORM);
+    ck_assert_int_eq((int)train->weighting.kind, NAS_WEIGHT_ABDP);
+    ck_assert_double_eq(train->weighting.gamma, 1.5);
+    ck_assert_double_eq(train->weighting.rate, 0.5);
+    ck_assert_double_eq(train->weighting.memory, 0.25);
+    ck_assert_double_eq(train->weighting.temperature, 3);
+    ck_assert_double_eq(train->weighting.floor, 0.75);
     ck_assert_int_eq((int)optimiser->kind, NAS_ADAMW);
     ck_assert_double_eq(optimiser->rate, 0.5);
     ck_assert_double_eq(optimiser->momentum, 0.25);
@@ -104,6 +111,12 @@ START_TEST(what_is_left_out_has_its_default)
     ck_assert_int_eq(train->shards, 8);
     ck_assert_int_eq(train->shift, 0);
     ck_assert_int_eq(train->cutout, 0);
+    ck_assert_int_eq((int)train->weighting.kind, NAS_WEIGHT_UNIFORM);
+    ck_assert_double_eq(train->weighting.gamma, 1);
+    ck_assert_double_eq(train->weighting.rate, 0.025);
+    ck_assert_double_eq(train->weighting.memory, 0.9);
+    ck_assert_double_eq(train->weighting.temperature, 2);
+    ck_assert_double_eq(train->weighting.floor, 0.1);
     ck_assert_int_eq((int)train->optimiser.kind, NAS_SGD);
     ck_assert_double_eq(train->optimiser.rate, 0.1);
     ck_assert_double_eq(train->optimiser.decay, 1e-4);
@@ -227,7 +240,14 @@ static const struct {
     {"train.norm_momentum=0", "train.norm_momentum: "},
     {"train.checkpoint_every_s=-1", "train.checkpoint_every_s: "},
     {"train.shards=65", "train.shards: "},
-    {"train.weights=other", "train.weights: "},
+    {"train.weights=abdp", "train.weights: expected an object"},
+    {"train.weights.kind=other", "train.weights.kind: "},
+    {"train.weights.gamma=2.1", "train.weights.gamma: "},
+    {"train.weights.rate=0", "train.weights.rate: "},
+    {"train.weights.memory=1", "train.weights.memory: "},
+    {"train.weights.temperature=0", "train.weights.temperature: "},
+    {"train.weights.floor=1.1", "train.weights.floor: "},
+    {"train.weights.flor=1", "did you mean \"floor\""},
     {"train.augment.shift=65", "train.augment.shift: "},
     {"train.augment.flip=a", "train.augment.flip: "},
     {"network.stem.kind=zero", "network.stem.kind: "},

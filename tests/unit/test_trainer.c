@@ -60,6 +60,14 @@ static const struct way {
       "train.epochs=0.5"},
      true,
      8},
+    /* Held-out images are looked at before steps 0 and 8 of 3 x 78 / 15. */
+    {{"train.weights.kind=abdp", "train.epochs=3"}, true, 16},
+    /* None are held out: batches stand in. 0.5 x 86 / 6 */
+    {{"train.weights.kind=difficulty", "train.use_holdout=true",
+      "train.batch=2", "train.epochs=0.5"},
+     true,
+     8},
+    {{"train.weights.kind=ratio"}, false, 8},
 };
 
 static struct sy_error err;
@@ -145,6 +153,33 @@ START_TEST(stops_at_every_step_and_threads_change_no_bit)
 }
 END_TEST
 
+/* The hash of the weights after training with these settings. */
+static void trained(const char *first, const char *second, const char *name,
+                    char *text)
+{
+    const struct way way = {{first, second, "train.epochs=3"}, true, 16};
+    struct nas_train_report report;
+    sy_check_ok(train(&way, name, 1, false, false, &report), err);
+    hash_of(&report, text);
+}
+
+START_TEST(weighing_changes_what_is_learned_and_measuring_does_not)
+{
+    char uniform[SY_HASH_TEXT_BYTES], balanced[SY_HASH_TEXT_BYTES];
+    char abdp[SY_HASH_TEXT_BYTES], measured[SY_HASH_TEXT_BYTES];
+    put_files();
+    trained("train.weights.kind=uniform", "train.weights.gamma=0", "a",
+            uniform);
+    trained("train.weights.kind=log", "train.weights.gamma=0", "b", balanced);
+    trained("train.weights.kind=abdp", "train.weights.gamma=1", "c", abdp);
+    ck_assert_str_ne(balanced, uniform);
+    ck_assert_str_ne(abdp, balanced);
+    /* (1 - k)^0 is 1: all that is left of abdp is that it measures. */
+    trained("train.weights.kind=abdp", "train.weights.gamma=0", "d", measured);
+    ck_assert_str_eq(measured, balanced);
+}
+END_TEST
+
 START_TEST(held_out_images_are_scored_unless_they_are_trained_on)
 {
     struct nas_train_report report;
@@ -203,6 +238,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_loop_test(tc, stops_at_every_step_and_threads_change_no_bit, 0,
                         (int)(sizeof ways / sizeof ways[0]));
+    tcase_add_test(tc, weighing_changes_what_is_learned_and_measuring_does_not);
     tcase_add_test(tc, held_out_images_are_scored_unless_they_are_trained_on);
     tcase_add_test(tc, no_checkpoint_is_left_and_none_can_be_resumed);
     tcase_add_test(tc, another_way_does_not_resume);

@@ -76,7 +76,9 @@ static struct nas_score mean_score(const struct eval_row *rows, int count)
     for (int i = 0; i < count; i++) {
         mean.top1 += rows[i].score.top1 / count;
         mean.nll += rows[i].score.nll / count;
+        mean.nll_uncalibrated += rows[i].score.nll_uncalibrated / count;
         mean.ece += rows[i].score.ece / count;
+        mean.ece_uncalibrated += rows[i].score.ece_uncalibrated / count;
         mean.madds_mean += rows[i].score.madds_mean / count;
     }
     return mean;
@@ -91,12 +93,13 @@ static int print_json(const struct sy_network *network,
         const struct nas_score *s = &rows[i].score;
         (void)json_array_append_new(
             domains,
-            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f}", "name",
-                      network->domain[rows[i].domain].name, "n", s->n, "top1",
-                      s->top1, "nll", s->nll, "ece", s->ece, "params",
+            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f}",
+                      "name", network->domain[rows[i].domain].name, "n", s->n,
+                      "top1", s->top1, "nll", s->nll, "ece", s->ece, "params",
                       (json_int_t)rows[i].params, "madds_mean", s->madds_mean,
                       "us_mean", s->us_mean, "ece_uncalibrated",
-                      s->ece_uncalibrated));
+                      s->ece_uncalibrated, "nll_uncalibrated",
+                      s->nll_uncalibrated));
     }
     return cli_json(json_pack(
         "{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains", domains, "mean",
@@ -108,19 +111,22 @@ static void print_text(const struct sy_network *network,
                        const struct eval_row *rows, int count)
 {
     struct nas_score mean = mean_score(rows, count);
-    printf("%-16s %6s %7s %7s %7s %9s %10s %8s %7s\n", "domain", "n", "top-1",
-           "NLL", "ECE", "params", "MAdds", "us", "chance");
+    printf("%-16s %6s %7s %7s %7s %7s %7s %9s %10s %8s %7s\n", "domain", "n",
+           "top-1", "NLL", "raw", "ECE", "raw", "params", "MAdds", "us",
+           "chance");
     for (int i = 0; i < count; i++) {
         const struct nas_score *s = &rows[i].score;
         const struct sy_domain *domain = &network->domain[rows[i].domain];
-        printf("%-16s %6d %7.4f %7.4f %7.4f %9lld %10.0f %8.1f %7.4f\n",
-               domain->name, s->n, s->top1, s->nll, s->ece,
-               (long long)rows[i].params, s->madds_mean, s->us_mean,
-               1.0 / domain->classes);
+        printf("%-16s %6d %7.4f %7.4f %7.4f %7.4f %7.4f %9lld %10.0f %8.1f "
+               "%7.4f\n",
+               domain->name, s->n, s->top1, s->nll, s->nll_uncalibrated, s->ece,
+               s->ece_uncalibrated, (long long)rows[i].params, s->madds_mean,
+               s->us_mean, 1.0 / domain->classes);
     }
-    printf("%-16s %6s %7.4f %7.4f %7.4f %9lld %10.0f\n", "mean / all", "",
-           mean.top1, mean.nll, mean.ece, (long long)sy_network_params(network),
-           mean.madds_mean);
+    printf("%-16s %6s %7.4f %7.4f %7.4f %7.4f %7.4f %9lld %10.0f\n",
+           "mean / all", "", mean.top1, mean.nll, mean.nll_uncalibrated,
+           mean.ece, mean.ece_uncalibrated,
+           (long long)sy_network_params(network), mean.madds_mean);
 }
 
 static int run(const struct cli_args *args)
@@ -176,10 +182,12 @@ const struct cli_command cmd_eval = {
     .name = "eval",
     .usage = "eval MODEL --data DIR [--domain D]",
     .summary = "Measures accuracy, calibration and cost on the test images",
-    .about = "NLL is in nats, ECE has 15 bins; MAdds are those executed per\n"
-             "image, us the time per image in batches of 32; params counts\n"
-             "weights, norms and heads that the domain's answers need, and\n"
-             "those of the whole network, shared ones once, in the last row.",
+    .about =
+        "NLL is in nats, ECE has 15 bins; raw is the one before it without\n"
+        "calibration (temperature 1). MAdds are those executed per image,\n"
+        "us the time per image in batches of 32; params counts weights,\n"
+        "norms and heads that the domain's answers need, and those of the\n"
+        "whole network, shared ones once, in the last row.",
     .example = "switchyard eval runs/models/first --data ../shared/data",
     .options = options,
     .min_args = 1,

@@ -236,6 +236,7 @@ static void train_defaults(struct nas_train_config *train)
         .smoothing = 0.1,
         .ema = 0.998,
         .holdout = 0.1,
+        .calibration = 0.02,
         .balance_domains = true,
         .norm_momentum = 0.02,
         .checkpoint_every_s = 60,
@@ -258,6 +259,7 @@ static enum sy_status read_train(struct nas_config *config,
     sy_json_opt_real(&in, "ema", 0, 0.999999, &train->ema);
     sy_json_opt_real(&in, "holdout", 0, 0.5, &train->holdout);
     sy_json_opt_bool(&in, "use_holdout", &train->use_holdout);
+    sy_json_opt_real(&in, "calibration", 0, 0.5, &train->calibration);
     sy_json_opt_bool(&in, "balance_classes", &train->balance_classes);
     sy_json_opt_bool(&in, "balance_domains", &train->balance_domains);
     sy_json_opt_real(&in, "norm_momentum", 1e-6, 1, &train->norm_momentum);

@@ -19,13 +19,14 @@
 
 /* How training goes; "train" in the file. */
 struct nas_train_config {
-    double epochs;    /* passes over all training images of all domains */
-    int batch;        /* images per domain and step, on average */
-    double warmup;    /* share of all steps with a rising rate */
-    double smoothing; /* label smoothing */
-    double ema;       /* decay of the average of the weights; 0 = off */
-    double holdout;   /* share of train kept for validation */
-    bool use_holdout; /* train on the held-out part too */
+    double epochs;      /* passes over all training images of all domains */
+    int batch;          /* images per domain and step, on average */
+    double warmup;      /* share of all steps with a rising rate */
+    double smoothing;   /* label smoothing */
+    double ema;         /* decay of the average of the weights; 0 = off */
+    double holdout;     /* share of train kept for validation */
+    bool use_holdout;   /* train on the held-out part too, but for: */
+    double calibration; /* least share that is never trained on */
     bool balance_classes;
     bool balance_domains; /* equal batches, else by number of images */
     int shift, cutout;    /* pixels */

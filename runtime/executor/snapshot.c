@@ -241,6 +241,16 @@ void sy_snapshot_unref(struct sy_snapshot *snapshot)
     }
 }
 
+struct sy_network *sy_snapshot_dissolve(struct sy_snapshot *snapshot)
+{
+    struct sy_network *network = snapshot->network;
+    SY_ASSERT(
+        atomic_load_explicit(&snapshot->references, memory_order_acquire) == 1);
+    snapshot->network = NULL;
+    snapshot_free(snapshot);
+    return network;
+}
+
 const struct sy_network *sy_snapshot_network(const struct sy_snapshot *s)
 {
     return s->network;

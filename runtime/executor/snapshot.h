@@ -29,6 +29,12 @@ enum sy_status sy_snapshot_new(struct sy_snapshot **snapshot,
 struct sy_snapshot *sy_snapshot_ref(struct sy_snapshot *snapshot);
 void sy_snapshot_unref(struct sy_snapshot *snapshot); /* NULL is legal */
 
+/*
+ * Ends a snapshot that nobody else has a reference to, and gives its network
+ * back, so that it may be changed and published anew.
+ */
+struct sy_network *sy_snapshot_dissolve(struct sy_snapshot *snapshot);
+
 const struct sy_network *sy_snapshot_network(const struct sy_snapshot *s);
 const char *sy_snapshot_label(const struct sy_snapshot *s);
 const struct sy_backend *sy_snapshot_backend(const struct sy_snapshot *s);

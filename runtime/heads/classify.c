@@ -10,16 +10,26 @@
  *   log Z - (1 - s) z_label - (s / K) sum z_k,
  * and its gradient is softmax(z)_k - t_k.
  *
+ * Calibration: with s = 1 / temperature the cross entropy against fixed
+ * targets t is convex in s, with
+ *   slope      mean over samples of sum (p_k - t_k) z_k,
+ *   curvature  mean over samples of the variance of z under p,
+ * where p = softmax(s z). Newton's steps, within a bracket that halves (in its
+ * logarithm) where a step would leave it.
+ *
  * DESIGN. log Z is taken after the largest output has been subtracted, in
  * double, so that every finite float gives a finite loss. The classifier has
  * no weight decay (as in TuNAS); all other weights do, biases and norms never.
  *
  * Source: label smoothing, C. Szegedy et al., CVPR 2016; temperature,
- * C. Guo et al., ICML 2017.
+ * C. Guo et al., ICML 2017; targets (n + 1) / (n + 2), J. Platt,
+ * "Probabilistic Outputs for Support Vector Machines", 1999.
  */
 #include "runtime/heads/head.h"
 
 #include <math.h>
+
+enum { NEWTON_STEPS = 100 };
 
 static void emit_trunk(const struct sy_head_spec *spec, struct sy_plan *plan)
 {
@@ -119,10 +129,63 @@ static void answer(const float *outputs, int classes, double temperature,
     }
 }
 
+/* Slope and curvature of a sample's cross entropy at s, added to the sums. */
+static void add_slope(const float *outputs, int label, int classes, double s,
+                      double rest, double *slope, double *curvature)
+{
+    double top = (double)outputs[largest(outputs, classes)];
+    double sum = 0.0, mean = 0.0, square = 0.0, target = 0.0;
+
+    for (int k = 0; k < classes; k++) {
+        double z = (double)outputs[k] - top;
+        double e = exp(s * z);
+        sum += e;
+        mean += e * z;
+        square += e * z * z;
+        target += (k == label ? 1.0 - rest : rest / (classes - 1)) * z;
+    }
+    mean /= sum;
+    *slope += mean - target;
+    *curvature += square / sum - mean * mean;
+}
+
+static double calibrate(const float *outputs, const int *labels, int count,
+                        int classes)
+{
+    double low = 1e-3, high = 1e3, s = 1.0;
+    double rest = 1.0 / (count + 2.0);
+
+    for (int i = 0; i < NEWTON_STEPS && classes > 1; i++) {
+        double slope = 0.0, curvature = 0.0;
+        for (int n = 0; n < count; n++) {
+            add_slope(outputs + (size_t)n * (size_t)classes, labels[n], classes,
+                      s, rest, &slope, &curvature);
+        }
+        if (!isfinite(slope)) {
+            return 1.0;
+        }
+        if (slope == 0.0) {
+            break;
+        }
+        *(slope > 0.0 ? &high : &low) = s;
+        double next = s - slope / curvature;
+        if (!(next > low && next < high)) {
+            next = sqrt(low * high);
+        }
+        bool found = fabs(next - s) <= 1e-10 * s;
+        s = next;
+        if (found) {
+            break;
+        }
+    }
+    return 1.0 / s;
+}
+
 const struct sy_head_type sy_head_classify = {
     .name = "classify",
     .emit_trunk = emit_trunk,
     .emit_domain = emit_domain,
     .loss = loss,
     .answer = answer,
+    .calibrate = calibrate,
 };

@@ -55,6 +55,18 @@ struct sy_head_type {
      */
     void (*answer)(const float *outputs, int classes, double temperature,
                    float *answer);
+
+    /*
+     * The temperature under which answers are as sure as they are right, from
+     * the outputs of `count` held-out samples. classify: the one of least mean
+     * cross entropy, against targets of (count + 1) / (count + 2) at the label
+     * and the rest spread over the other classes, within 1e-3 to 1e3. So few
+     * samples that are all right do not make it certain, and with many the
+     * targets are the labels. 1 where the samples cannot tell: there are none,
+     * or no output differs from another, or one is not finite.
+     */
+    double (*calibrate)(const float *outputs, const int *labels, int count,
+                        int classes);
 };
 
 extern const struct sy_head_type sy_head_classify;

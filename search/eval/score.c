@@ -39,6 +39,7 @@ struct pass {
     int *labels;
     float *outputs;
     float *probabilities;
+    float *raw;        /* one image's probabilities at temperature 1 */
     float *confidence; /* per image of the split */
     float *confidence_raw;
     bool *right;
@@ -54,27 +55,29 @@ static bool make_pass(struct pass *pass, struct sy_arena *arena, size_t image,
     pass->labels = sy_arena_zero(arena, batch, sizeof(int));
     pass->outputs = sy_arena_zero(arena, batch * classes, sizeof(float));
     pass->probabilities = sy_arena_zero(arena, batch * classes, sizeof(float));
+    pass->raw = sy_arena_zero(arena, classes, sizeof(float));
     pass->confidence = sy_arena_zero(arena, split, sizeof(float));
     pass->confidence_raw = sy_arena_zero(arena, split, sizeof(float));
     pass->right = sy_arena_zero(arena, split, sizeof(bool));
     pass->request = sy_arena_zero(arena, batch, sizeof *pass->request);
     return pass->pixels && pass->images && pass->labels && pass->outputs &&
-           pass->probabilities && pass->confidence && pass->confidence_raw &&
-           pass->right && pass->request;
+           pass->probabilities && pass->raw && pass->confidence &&
+           pass->confidence_raw && pass->right && pass->request;
 }
 
-/* The largest softmax of raw outputs at temperature 1. */
-static float raw_confidence(const float *outputs, int classes)
+/* The index of the largest of the answers; of equal ones the first. */
+static int largest(const float *answers, int classes)
 {
-    double top = outputs[0];
-    double sum = 0;
+    int best = 0;
     for (int k = 1; k < classes; k++) {
-        top = outputs[k] > top ? outputs[k] : top;
+        best = answers[k] > answers[best] ? k : best;
     }
-    for (int k = 0; k < classes; k++) {
-        sum += exp((double)outputs[k] - top);
-    }
-    return (float)(1.0 / sum);
+    return best;
+}
+
+static double log_loss(float probability)
+{
+    return -log(probability > 1e-12f ? (double)probability : 1e-12);
 }
 
 /* Adds one image's answer to the score. */
@@ -82,18 +85,16 @@ static void take_answer(struct nas_score *score, struct pass *pass, int i,
                         int at, int classes)
 {
     const float *p = pass->probabilities + (size_t)i * (size_t)classes;
+    const float *outputs = pass->outputs + (size_t)i * (size_t)classes;
     int label = pass->labels[i];
-    int best = 0;
-    for (int k = 1; k < classes; k++) {
-        best = p[k] > p[best] ? k : best;
-    }
-    double probability = (double)p[label];
-    score->nll -= log(probability > 1e-12 ? probability : 1e-12);
+    int best = largest(p, classes);
+    score->nll += log_loss(p[label]);
     score->top1 += best == label;
     pass->right[at] = best == label;
     pass->confidence[at] = p[best];
-    pass->confidence_raw[at] =
-        raw_confidence(pass->outputs + (size_t)i * (size_t)classes, classes);
+    sy_head_classify.answer(outputs, classes, 1.0, pass->raw);
+    score->nll_uncalibrated += log_loss(pass->raw[label]);
+    pass->confidence_raw[at] = pass->raw[largest(pass->raw, classes)];
     score->madds_mean += (double)pass->request[i].madds;
 }
 
@@ -150,6 +151,7 @@ enum sy_status nas_score_domain(struct nas_score *score,
     if (n > 0) {
         score->top1 /= n;
         score->nll /= n;
+        score->nll_uncalibrated /= n;
         score->madds_mean /= n;
         score->us_mean = (double)busy_ns / 1e3 / n;
     }

@@ -23,9 +23,10 @@ struct nas_score {
     double top1;
     double nll;
     double ece;
-    double ece_uncalibrated; /* with temperature 1 */
-    double madds_mean;       /* multiply-adds an image, as executed */
-    double us_mean; /* microseconds an image in batches of NAS_SCORE_BATCH */
+    double nll_uncalibrated; /* these two with temperature 1 */
+    double ece_uncalibrated;
+    double madds_mean; /* multiply-adds an image, as executed */
+    double us_mean;    /* microseconds an image in batches of NAS_SCORE_BATCH */
 };
 
 /*

@@ -9,6 +9,16 @@
    does not fit is read again from disk. */
 static const size_t cache_bytes = (size_t)4 << 30;
 
+/*
+ * The share that is held out. The images for calibration are the first of
+ * those that `holdout` takes, so they stay held out when the rest is not.
+ */
+static double held_share(const struct nas_train_config *train)
+{
+    double share = train->use_holdout ? 0.0 : train->holdout;
+    return share > train->calibration ? share : train->calibration;
+}
+
 /* One domain: open, hash, loaders. */
 static enum sy_status open_one(struct nas_data *data,
                                const struct nas_config *config, int d,
@@ -16,13 +26,12 @@ static enum sy_status open_one(struct nas_data *data,
                                struct sy_error *err)
 {
     const struct nas_train_config *train = &config->train;
-    struct dom_options options = {.holdout = train->holdout};
+    struct dom_options options = {.holdout = held_share(train)};
     struct dom_loader_options loader = {
         .split = DOM_TRAIN,
         .height = config->network.input.h,
         .width = config->network.input.w,
         .balanced = train->balance_classes,
-        .with_all = train->use_holdout,
         .augment = {.shift = train->shift,
                     .flip = config->flip[d],
                     .cutout = train->cutout},
@@ -35,9 +44,8 @@ static enum sy_status open_one(struct nas_data *data,
     SY_TRY(dom_hash(data->domain[d], data->hash[d], err));
     SY_TRY(
         dom_loader_new(&data->train[d], data->domain[d], &loader, pool, err));
-    if (dom_count(data->domain[d], DOM_VALID) > 0 && !train->use_holdout) {
+    if (dom_count(data->domain[d], DOM_VALID) > 0) {
         loader.split = DOM_VALID;
-        loader.with_all = false;
         loader.augment = (struct dom_augment){0};
         SY_TRY(dom_loader_new(&data->valid[d], data->domain[d], &loader, pool,
                               err));

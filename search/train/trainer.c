@@ -16,6 +16,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/tape/tape.h"
+#include "search/routing/calibrate.h"
 #include "search/train/build.h"
 #include "search/train/checkpoint.h"
 #include "search/train/heldout.h"
@@ -459,8 +460,6 @@ static enum sy_status score_valid(struct training *t,
     struct sy_executor *executor = NULL;
     enum sy_status status = SY_OK;
     struct sy_network *network = t->network;
-    sy_tape_free(t->tape);
-    t->tape = NULL;
     t->network = NULL;
     SY_TRY(sy_snapshot_new(&snapshot, network, "new", NULL, err));
     SY_TRY_OUT(
@@ -500,15 +499,33 @@ static void remove_checkpoints(struct training *t)
     }
 }
 
+/* The averaged weights become the network's, and its answers calibrated. */
+static enum sy_status make_final(struct training *t, struct sy_error *err)
+{
+    int held_out = 0;
+    if (t->average != NULL) {
+        memcpy(t->network->values, t->average,
+               t->network->value_count * sizeof(float));
+    }
+    sy_tape_free(t->tape);
+    t->tape = NULL;
+    for (int d = 0; d < t->data.count; d++) {
+        held_out += t->data.valid[d] != NULL;
+    }
+    if (held_out < t->data.count) {
+        sy_log_info("%d of %d domains have no image held out: their answers "
+                    "are not calibrated; see train.calibration",
+                    t->data.count - held_out, t->data.count);
+    }
+    return nas_calibrate(&t->network, t->data.valid, t->pool, err);
+}
+
 /* Writes the artefact, removes the checkpoint, fills in the report. */
 static enum sy_status finish(struct training *t,
                              struct nas_train_report *report,
                              struct sy_error *err)
 {
-    if (t->average != NULL) {
-        memcpy(t->network->values, t->average,
-               t->network->value_count * sizeof(float));
-    }
+    SY_TRY(make_final(t, err));
     json_t *provenance = make_provenance(t);
     if (provenance == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "training: no memory");

@@ -4,7 +4,8 @@
  * One step takes a batch of every domain, pushes each along its experts'
  * paths (runtime/tape), weighs the domains' losses, and lets the optimiser
  * move what was used. The result is the average of the weights when `ema` is
- * on, with norm statistics likewise averaged.
+ * on, with norm statistics likewise averaged, and every expert's temperature
+ * fitted on the domain's held-out images.
  *
  * With `balance_domains` each domain has `batch` images a step, otherwise
  * batch * domains are dealt in proportion to the domains' numbers of images,
@@ -45,7 +46,7 @@ struct nas_train_report {
     int domain_count;
     char name[SY_MAX_DOMAINS][SY_NAME_BYTES];
     double loss[SY_MAX_DOMAINS];            /* running mean at the end */
-    struct nas_score valid[SY_MAX_DOMAINS]; /* n = 0 without a holdout */
+    struct nas_score valid[SY_MAX_DOMAINS]; /* n = 0: nothing held out */
 };
 
 /*

@@ -23,20 +23,27 @@ static struct nas_data data;
 static struct sy_pool *pool;
 static struct sy_network *network;
 
-/* Opens the three domains; an override may change the configuration. */
-static void open_all(const char *set)
+/* Opens the three domains; overrides may change the configuration. */
+static void open_all_with(const char *first, const char *second)
 {
+    const char *set[2] = {first, second};
+    int count = (first != NULL) + (second != NULL);
     sy_put_domain(&(struct sy_domain_files){.name = "a", .classes = 2});
     sy_put_domain(&(struct sy_domain_files){.name = "b", .classes = 3});
     sy_put_domain(&(struct sy_domain_files){.name = "c", .classes = 4});
     sy_put_text("c/labels.txt", "one\ntwo\nthree\nfour\n");
     sy_put_text("config.json", config_text);
-    sy_check_ok(nas_config_load(&config, sy_check_path("config.json"), &set,
-                                set != NULL, &err),
+    sy_check_ok(nas_config_load(&config, sy_check_path("config.json"), set,
+                                count, &err),
                 err);
     sy_check_ok(sy_pool_new(&pool, 1, &err), err);
     sy_check_ok(nas_data_open(&data, &config, sy_check_folder(), pool, &err),
                 err);
+}
+
+static void open_all(const char *set)
+{
+    open_all_with(set, NULL);
 }
 
 static void close_all(void)
@@ -213,21 +220,31 @@ START_TEST(a_domain_that_is_not_there_closes_those_that_are)
 }
 END_TEST
 
-START_TEST(the_holdout_decides_whether_there_is_validation)
+/* Images that are trained on and held out; a domain has 2 classes of 15. */
+static const struct {
+    const char *first, *second;
+    int train, valid;
+} shares[] = {
+    {NULL, NULL, 24, 6},
+    {"train.use_holdout=true", "train.calibration=0.1", 28, 2},
+    {"train.use_holdout=true", "train.calibration=0", 30, 0},
+    {"train.holdout=0", "train.calibration=0", 30, 0},
+    {"train.holdout=0", "train.calibration=0.3", 22, 8},
+    {"train.holdout=0.2", "train.calibration=0.3", 22, 8},
+};
+
+START_TEST(holdout_and_calibration_decide_what_is_trained_on)
 {
-    open_all(NULL);
-    ck_assert_ptr_nonnull(data.valid[0]);
-    /* Two classes of 15 images, of which 3 each are held out. */
-    ck_assert_int_eq(dom_loader_images(data.train[0]), 24);
-    ck_assert_int_eq(dom_loader_images(data.valid[0]), 6);
-    close_all();
-    open_all("train.use_holdout=true");
-    ck_assert_ptr_null(data.valid[0]);
-    ck_assert_int_eq((int)nas_data_images(&data), 3 * 30);
-    close_all();
-    open_all("train.holdout=0");
-    ck_assert_ptr_null(data.valid[0]);
-    ck_assert_int_eq((int)nas_data_images(&data), 3 * 30);
+    open_all_with(shares[_i].first, shares[_i].second);
+    ck_assert_int_eq(dom_loader_images(data.train[0]), shares[_i].train);
+    ck_assert_int_eq((int)nas_data_images(&data),
+                     dom_loader_images(data.train[0]) +
+                         dom_loader_images(data.train[1]) +
+                         dom_loader_images(data.train[2]));
+    ck_assert_int_eq(data.valid[0] != NULL, shares[_i].valid > 0);
+    if (shares[_i].valid > 0) {
+        ck_assert_int_eq(dom_loader_images(data.valid[0]), shares[_i].valid);
+    }
     close_all();
 }
 END_TEST
@@ -246,7 +263,8 @@ static Suite *suite(void)
                         (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, without_any_path_there_is_no_network);
     tcase_add_test(tc, a_domain_that_is_not_there_closes_those_that_are);
-    tcase_add_test(tc, the_holdout_decides_whether_there_is_validation);
+    tcase_add_loop_test(tc, holdout_and_calibration_decide_what_is_trained_on,
+                        0, (int)(sizeof shares / sizeof shares[0]));
     suite_add_tcase(s, tc);
     return s;
 }

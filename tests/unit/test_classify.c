@@ -157,6 +157,104 @@ START_TEST(the_answer_is_a_softmax_under_a_temperature)
 }
 END_TEST
 
+/* Outputs (0, c) in each of four samples, of which `right` have label 1. */
+static double calibrate_four(double c, int right)
+{
+    float outputs[8] = {0};
+    int labels[4] = {0};
+
+    for (int i = 0; i < 4; i++) {
+        outputs[2 * i + 1] = (float)c;
+        labels[i] = i < right ? 1 : 0;
+    }
+    return head->calibrate(outputs, labels, 4, 2);
+}
+
+START_TEST(a_temperature_is_what_a_hand_computes)
+{
+    /* Targets of label 1 are 5/6 where it is the label, else 1/6: with three
+       of four their mean is 2/3, so c / T = ln 2. */
+    ck_assert(fabs(calibrate_four(log(4.0), 3) - 2.0) < 1e-6);
+    ck_assert(fabs(calibrate_four(log(2.0) / 50.0, 3) - 0.02) < 1e-6);
+    /* All right: not certain, but 5/6. */
+    ck_assert(fabs(calibrate_four(log(5.0), 4) - 1.0) < 1e-6);
+    /* Half of them right is a coin, whatever the outputs say; wrong ones
+       would want a negative temperature. Both end at the highest one. */
+    ck_assert(fabs(calibrate_four(1.0, 2) - 1000.0) < 1e-3);
+    ck_assert(fabs(calibrate_four(1.0, 0) - 1000.0) < 1e-3);
+    ck_assert(fabs(calibrate_four(1e-5, 4) - 1e-3) < 1e-9);
+}
+END_TEST
+
+START_TEST(samples_that_cannot_tell_leave_the_temperature_at_1)
+{
+    float same[] = {3.0f, 3.0f, -1.0f, -1.0f};
+    float broken[] = {0.0f, INFINITY, 0.0f, 1.0f};
+    int labels[] = {0, 1};
+
+    ck_assert(head->calibrate(same, labels, 0, 2) == 1.0);
+    ck_assert(head->calibrate(same, labels, 2, 2) == 1.0);
+    labels[1] = 0;
+    ck_assert(head->calibrate(same, labels, 2, 1) == 1.0);
+    ck_assert(head->calibrate(broken, labels, 2, 2) == 1.0);
+    broken[1] = NAN;
+    ck_assert(head->calibrate(broken, labels, 2, 2) == 1.0);
+}
+END_TEST
+
+/*
+ * `count` samples whose labels are drawn from softmax(outputs / temperature),
+ * shifted by a constant of each sample, which changes nothing.
+ */
+static void plant(double temperature, int count, int classes, float *outputs,
+                  int *labels)
+{
+    struct sy_rng rng = sy_rng_stream(3, SY_RNG_TEST, 1, 0);
+    float answer[16];
+
+    for (int n = 0; n < count; n++) {
+        float *z = outputs + n * classes;
+        for (int k = 0; k < classes; k++) {
+            z[k] = (float)temperature * 2.0f * sy_rng_normal(&rng);
+        }
+        head->answer(z, classes, temperature, answer);
+        float left = sy_rng_uniform(&rng);
+        labels[n] = 0;
+        while (labels[n] + 1 < classes && left >= answer[labels[n]]) {
+            left -= answer[labels[n]++];
+        }
+        float shift = 10.0f * sy_rng_normal(&rng);
+        for (int k = 0; k < classes; k++) {
+            z[k] += shift;
+        }
+    }
+}
+
+START_TEST(a_planted_temperature_is_found)
+{
+    enum { COUNT = 4000, CLASSES = 10 };
+    static const double planted[] = {0.02, 0.5, 1.0, 2.5, 80.0};
+    static float outputs[COUNT * CLASSES];
+    static int labels[COUNT];
+    float answer[CLASSES];
+
+    for (int i = 0; i < 5; i++) {
+        double t = planted[i], before = 0.0, after = 0.0;
+        plant(t, COUNT, CLASSES, outputs, labels);
+        double found = head->calibrate(outputs, labels, COUNT, CLASSES);
+        ck_assert_double_eq_tol(found / t, 1.0, 0.04);
+        for (int n = 0; n < COUNT; n++) {
+            const float *z = outputs + n * CLASSES;
+            head->answer(z, CLASSES, 1.0, answer);
+            before -= log(fmax((double)answer[labels[n]], 1e-30));
+            head->answer(z, CLASSES, found, answer);
+            after -= log((double)answer[labels[n]]);
+        }
+        ck_assert(t == 1.0 || after < before);
+    }
+}
+END_TEST
+
 START_TEST(trunk_and_domain_are_ordinary_plans)
 {
     struct sy_head_spec spec = {.width = 32, .act = SY_ACT_HSWISH};
@@ -211,6 +309,9 @@ int main(void)
     tcase_add_test(tc, extreme_outputs_stay_finite);
     tcase_add_test(tc, one_class_has_no_loss);
     tcase_add_test(tc, the_answer_is_a_softmax_under_a_temperature);
+    tcase_add_test(tc, a_temperature_is_what_a_hand_computes);
+    tcase_add_test(tc, samples_that_cannot_tell_leave_the_temperature_at_1);
+    tcase_add_test(tc, a_planted_temperature_is_found);
     tcase_add_test(tc, trunk_and_domain_are_ordinary_plans);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);

@@ -25,7 +25,8 @@ static const char full_text[] =
     "\"optimiser\":{\"kind\":\"adamw\",\"rate\":0.5,\"momentum\":0.25,"
     "\"nesterov\":false,\"rho\":0.75,\"beta1\":0.125,\"epsilon\":0.01,"
     "\"decay\":0.003},\"warmup\":0.2,\"label_smoothing\":0.3,\"ema\":0.4,"
-    "\"holdout\":0.5,\"use_holdout\":true,\"balance_classes\":true,"
+    "\"holdout\":0.5,\"use_holdout\":true,\"calibration\":0.25,"
+    "\"balance_classes\":true,"
     "\"balance_domains\":false,\"norm_momentum\":0.6,"
     "\"checkpoint_every_s\":7,\"shards\":3,"
     "\"weights\":{\"kind\":\"abdp\",\"gamma\":1.5,\"rate\":0.5,\"memory\":0.25,"
@@ -66,6 +67,7 @@ START_TEST(every_key_is_read)
     ck_assert_double_eq(train->ema, 0.4);
     ck_assert_double_eq(train->holdout, 0.5);
     ck_assert(train->use_holdout && train->balance_classes);
+    ck_assert_double_eq(train->calibration, 0.25);
     ck_assert(!train->balance_domains);
     ck_assert_double_eq(train->norm_momentum, 0.6);
     ck_assert_double_eq(train->checkpoint_every_s, 7);
@@ -105,6 +107,7 @@ START_TEST(what_is_left_out_has_its_default)
     ck_assert_double_eq(train->ema, 0.998);
     ck_assert_double_eq(train->holdout, 0.1);
     ck_assert(!train->use_holdout && !train->balance_classes);
+    ck_assert_double_eq(train->calibration, 0.02);
     ck_assert(train->balance_domains);
     ck_assert_double_eq(train->norm_momentum, 0.02);
     ck_assert_double_eq(train->checkpoint_every_s, 60);
@@ -237,6 +240,7 @@ static const struct {
     {"train.ema=1", "train.ema: "},
     {"train.holdout=0.6", "train.holdout: "},
     {"train.use_holdout=yes", "train.use_holdout: "},
+    {"train.calibration=0.6", "train.calibration: "},
     {"train.norm_momentum=0", "train.norm_momentum: "},
     {"train.checkpoint_every_s=-1", "train.checkpoint_every_s: "},
     {"train.shards=65", "train.shards: "},

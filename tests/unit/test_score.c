@@ -132,6 +132,7 @@ static struct nas_score plain_score(const struct sy_network *network,
         dom_normalise(pixels, floats, image);
         int best = plain_answer(network, expert, image, 1.0, p);
         raw[i] = (float)p[best];
+        score.nll_uncalibrated -= log(p[label]) / IMAGES;
         (void)plain_answer(network, expert, image, expert->temperature, p);
         confidence[i] = (float)p[best];
         right[i] = best == label;
@@ -179,6 +180,9 @@ START_TEST(a_domains_score_is_that_of_its_images_one_by_one)
     ck_assert_int_eq(score.n, IMAGES);
     ck_assert_double_eq_tol(score.top1, plain.top1, 1e-9);
     ck_assert_double_eq_tol(score.nll, plain.nll, 1e-4);
+    ck_assert_double_eq_tol(score.nll_uncalibrated, plain.nll_uncalibrated,
+                            1e-4);
+    ck_assert(fabs(plain.nll - plain.nll_uncalibrated) > 1e-3);
     /* The last bit of a confidence at an edge may move one image's bin. */
     double one = 2.0 / IMAGES;
     ck_assert_double_eq_tol(score.ece, plain.ece, one);

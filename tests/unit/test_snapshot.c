@@ -54,6 +54,19 @@ START_TEST(the_last_reference_frees_everything)
 }
 END_TEST
 
+START_TEST(a_dissolved_snapshot_gives_its_network_back)
+{
+    int64_t before = sy_alloc_live();
+    struct sy_snapshot *snapshot = new_snapshot(3, 2, NULL);
+    const struct sy_network *network = sy_snapshot_network(snapshot);
+    struct sy_network *back = sy_snapshot_dissolve(snapshot);
+    ck_assert_ptr_eq(back, network);
+    ck_assert_int_gt((int)back->value_count, 0);
+    sy_network_free(back);
+    ck_assert_int_eq(sy_alloc_live(), before);
+}
+END_TEST
+
 static void take_and_give(void *context, int task, int worker)
 {
     (void)task;
@@ -288,6 +301,7 @@ int main(void)
     TCase *tc = tcase_create("snapshot");
     tcase_add_test(tc, a_snapshot_knows_its_label_network_and_backend);
     tcase_add_test(tc, the_last_reference_frees_everything);
+    tcase_add_test(tc, a_dissolved_snapshot_gives_its_network_back);
     tcase_add_test(tc, references_may_be_taken_on_any_thread);
     tcase_add_test(tc, folded_norms_give_what_the_statistics_say);
     tcase_add_test(tc, norms_that_no_expert_needs_are_not_made);

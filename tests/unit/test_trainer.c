@@ -16,7 +16,7 @@
 #include "tests/support/check_main.h"
 #include "tests/support/domain_files.h"
 
-enum { SETS = 4, RUNS_MOST = 64 };
+enum { SETS = 5, RUNS_MOST = 64 };
 
 static const char config_text[] =
     "{\"name\":\"small\",\"domains\":[\"few\",\"many\",\"one\"],"
@@ -57,14 +57,14 @@ static const struct way {
      8},
     /* 0.5 x 86 / 6 */
     {{"train.optimiser.kind=rmsprop", "train.use_holdout=true", "train.batch=2",
-      "train.epochs=0.5"},
+      "train.epochs=0.5", "train.calibration=0"},
      true,
      8},
     /* Held-out images are looked at before steps 0 and 8 of 3 x 78 / 15. */
     {{"train.weights.kind=abdp", "train.epochs=3"}, true, 16},
     /* None are held out: batches stand in. 0.5 x 86 / 6 */
     {{"train.weights.kind=difficulty", "train.use_holdout=true",
-      "train.batch=2", "train.epochs=0.5"},
+      "train.batch=2", "train.epochs=0.5", "train.calibration=0"},
      true,
      8},
     {{"train.weights.kind=ratio"}, false, 8},
@@ -198,6 +198,28 @@ START_TEST(held_out_images_are_scored_unless_they_are_trained_on)
 }
 END_TEST
 
+START_TEST(temperatures_are_fitted_where_images_are_held_out)
+{
+    struct nas_train_report report;
+    struct sy_artefact artefact;
+    struct sy_network *network;
+    put_files();
+    for (int held = 0; held < 2; held++) {
+        const struct way *way = &ways[held ? 2 : 4];
+        sy_check_ok(train(way, "model", 1, false, false, &report), err);
+        sy_check_ok(
+            sy_artefact_load(report.artefact.path, &network, &artefact, &err),
+            err);
+        for (int e = 0; e < network->expert_count; e++) {
+            const struct sy_expert *expert = &network->expert[e];
+            bool tells = network->domain[expert->domain].classes > 1;
+            ck_assert_int_eq(expert->temperature != 1.0, held && tells);
+        }
+        sy_network_free(network);
+    }
+}
+END_TEST
+
 START_TEST(no_checkpoint_is_left_and_none_can_be_resumed)
 {
     struct nas_train_report report;
@@ -240,6 +262,7 @@ static Suite *suite(void)
                         (int)(sizeof ways / sizeof ways[0]));
     tcase_add_test(tc, weighing_changes_what_is_learned_and_measuring_does_not);
     tcase_add_test(tc, held_out_images_are_scored_unless_they_are_trained_on);
+    tcase_add_test(tc, temperatures_are_fitted_where_images_are_held_out);
     tcase_add_test(tc, no_checkpoint_is_left_and_none_can_be_resumed);
     tcase_add_test(tc, another_way_does_not_resume);
     suite_add_tcase(s, tc);

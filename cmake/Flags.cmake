@@ -13,8 +13,11 @@ add_library(sy_options INTERFACE)
 target_include_directories(sy_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(sy_options INTERFACE
     _GNU_SOURCE _FILE_OFFSET_BITS=64 SY_VERSION="${PROJECT_VERSION}")
+# What comes through sy_options stands behind a target's own options and wins:
+# the kernels must not get it, or they would multiply and add in two steps.
 target_compile_options(sy_options INTERFACE
-    -ffp-contract=off -fno-math-errno
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:SY_KERNELS>>>:-ffp-contract=off>
+    -fno-math-errno
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
     -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wcast-qual
     -Wformat=2 -Wswitch-enum

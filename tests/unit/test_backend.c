@@ -61,6 +61,46 @@ START_TEST(the_environment_names_another)
 }
 END_TEST
 
+/*
+ * One output of a 1 x 1 convolution of two inputs: -1 + (1 + e)(1 - e). With
+ * one rounding it is -e^2, with two (a product, then a sum) it is 0. Kernels
+ * that were compiled to the latter are right, and half as fast: a compiler
+ * flag in the wrong order once did that, and nothing showed it.
+ */
+START_TEST(vector_kernels_multiply_and_add_in_one_rounding)
+{
+    const float e = 0x1p-20f;
+    const float x[2] = {-1.0f, 1.0f + e}, w[2] = {1.0f, 1.0f - e};
+    const float scale = 1.0f, bias = 0.0f;
+    const struct sy_node node = {.op = SY_OP_CONV,
+                                 .kernel = 1,
+                                 .stride = 1,
+                                 .groups = 1,
+                                 .act = SY_ACT_NONE};
+    const struct sy_shape in = {1, 1, 2}, out = {1, 1, 1};
+    static const char *const fused[] = {"avx2", "avx512"};
+
+    for (size_t i = 0; i < sizeof fused / sizeof fused[0]; i++) {
+        const struct sy_backend *backend = sy_backend_find(fused[i]);
+        if (backend == NULL) {
+            continue;
+        }
+        float packed[64] = {0}, y = 0.0f;
+        ck_assert_uint_le(backend->packed_floats(&node, in, out), 64);
+        backend->pack(&node, in, out, w, packed);
+        backend->infer[SY_OP_CONV](&(struct sy_infer_args){.node = &node,
+                                                           .in = in,
+                                                           .out = out,
+                                                           .x = x,
+                                                           .packed = packed,
+                                                           .scale = &scale,
+                                                           .bias = &bias,
+                                                           .y = &y});
+        ck_assert_msg(y == -e * e, "%s: %g", fused[i], (double)y);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("backend");
@@ -70,6 +110,7 @@ int main(void)
     tcase_add_test(tc, names_in_the_list_are_unique_and_found_where_available);
     tcase_add_test(tc, the_best_is_the_first_available);
     tcase_add_test(tc, the_environment_names_another);
+    tcase_add_test(tc, vector_kernels_multiply_and_add_in_one_rounding);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

@@ -1,5 +1,5 @@
 /*
- * batcher.c - the queue, the engine thread and the timer thread.
+ * batcher.c - the engine thread, the timer thread, and the end of jobs.
  *
  * DESIGN
  * One mutex guards the queue and every job in it. It is held to link and
@@ -19,22 +19,14 @@
 #include "serving/batcher.h"
 
 #include <pthread.h>
-#include <string.h>
 #include <time.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 
-/* Images of one job in the running batch. */
-struct slice {
-    struct srv_job *job;
-    int first;
-    int count;
-};
-
 struct srv_batcher {
-    struct srv_batcher_options options;
+    srv_run_fn run;
+    int max_batch;
     pthread_t engine, timer;
     bool engine_runs, timer_runs; /* init thread only */
 
@@ -43,207 +35,105 @@ struct srv_batcher {
     struct sy_request *request; /* [max_batch] */
 
     pthread_mutex_t lock; /* guards what follows, and the jobs' fields */
-    pthread_cond_t work;  /* the queue is not empty, or stopping */
+    pthread_cond_t work;  /* somebody came, or stopping */
     pthread_cond_t tick;  /* timer_until has moved, or stopping */
-    struct srv_job *head, *tail;
-    int queued;
-    struct slice *slice; /* [max_batch] */
+    struct srv_queue queue;
+    struct srv_slice *slice; /* [max_batch] */
     int slice_count;
     int64_t timer_until;
     bool stopping;
     struct srv_batcher_stats stats;
 };
 
-/* Jobs that have ended and whose waiters are still to be told. */
-struct told {
-    struct srv_job *first;
+/* Jobs that have ended, and jobs that nobody knows any more. */
+struct ended {
+    struct srv_job *told;      /* their waiters are still to be told */
+    struct srv_job *forgotten; /* the batcher's own reference is to go */
 };
-
-enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
-                           int domain, int image_count, struct sy_error *err)
-{
-    size_t count = (size_t)image_count;
-    size_t floats = sy_shape_floats(live->network->spec.input);
-    int classes = live->network->domain[domain].classes;
-    size_t each = floats + 2 * (size_t)classes;
-    struct srv_job *made = sy_alloc_zero(1, sizeof *made);
-    float *room = count > SIZE_MAX / sizeof(float) / each
-                      ? NULL
-                      : sy_alloc(count * each * sizeof(float));
-    if (made == NULL || room == NULL) {
-        sy_free(made);
-        sy_free(room);
-        return sy_fail(err, SY_NO_MEMORY,
-                       "out of memory for a request of %d images", image_count);
-    }
-    made->live = srv_live_ref(live);
-    made->domain = domain;
-    made->expert = live->expert[domain];
-    made->image_count = image_count;
-    made->image_floats = floats;
-    made->classes = classes;
-    made->images = room;
-    made->logits = room + count * floats;
-    made->probabilities = made->logits + count * (size_t)classes;
-    atomic_init(&made->refs, 1);
-    *job = made;
-    return SY_OK;
-}
-
-void srv_job_unref(struct srv_job *job)
-{
-    if (job == NULL || atomic_fetch_sub(&job->refs, 1) != 1) {
-        return;
-    }
-    srv_live_unref(job->live);
-    sy_free(job->images);
-    sy_free(job);
-}
 
 /* The functions down to tell() want the lock held. */
 
-static void queue_add(struct srv_batcher *batcher, struct srv_job *job)
-{
-    job->next = NULL;
-    job->previous = batcher->tail;
-    if (batcher->tail != NULL) {
-        batcher->tail->next = job;
-    } else {
-        batcher->head = job;
-    }
-    batcher->tail = job;
-    job->queued = true;
-    batcher->queued++;
-}
-
-static void queue_remove(struct srv_batcher *batcher, struct srv_job *job)
-{
-    if (job->previous != NULL) {
-        job->previous->next = job->next;
-    } else {
-        batcher->head = job->next;
-    }
-    if (job->next != NULL) {
-        job->next->previous = job->previous;
-    } else {
-        batcher->tail = job->previous;
-    }
-    job->next = NULL;
-    job->previous = NULL;
-    job->queued = false;
-    batcher->queued--;
-}
-
 /*
  * Ends a job and puts it on the list, with a reference for the telling. Once
- * it has ended a job is in the queue no more, so its link is free.
+ * it has ended a job is in the queue no more, so its links are free.
  */
 static void end_job(struct srv_batcher *batcher, struct srv_job *job,
-                    enum srv_job_end end, struct told *told)
+                    enum srv_job_end end, struct ended *ended)
 {
     if (job->queued) {
-        queue_remove(batcher, job);
+        srv_queue_remove(&batcher->queue, job);
     }
     job->end = end;
     batcher->stats.done += end == SRV_JOB_DONE ? 1 : 0;
+    batcher->stats.cancelled += end == SRV_JOB_CANCELLED ? 1 : 0;
     batcher->stats.expired +=
         end == SRV_JOB_EXPIRED || end == SRV_JOB_EXPIRED_AWAKE ? 1 : 0;
     atomic_fetch_add(&job->refs, 1);
-    job->next = told->first;
-    told->first = job;
+    job->next = ended->told;
+    ended->told = job;
 }
 
-/* Ends every open job whose deadline is at or before `until_ns`. */
-static void end_until(struct srv_batcher *batcher, int64_t until_ns,
-                      bool stopping, struct told *told, struct told *forgotten)
+static void forget_job(struct srv_job *job, struct ended *ended)
 {
-    struct srv_job *next;
-    for (struct srv_job *job = batcher->head; job != NULL; job = next) {
-        next = job->next;
-        if (job->deadline_ns > until_ns) {
-            continue;
+    job->previous = ended->forgotten;
+    ended->forgotten = job;
+}
+
+/* A look at every open job, for its deadline. */
+struct look {
+    struct srv_batcher *batcher;
+    int64_t until_ns; /* jobs up to this deadline end */
+    bool stopping;
+    struct ended *ended;
+    int64_t earliest_ns; /* deadline of those that stay */
+};
+
+static void look_at_queued(void *context, struct srv_job *job)
+{
+    struct look *look = context;
+    if (job->deadline_ns > look->until_ns) {
+        if (job->deadline_ns < look->earliest_ns) {
+            look->earliest_ns = job->deadline_ns;
         }
-        end_job(batcher, job, stopping ? SRV_JOB_STOPPED : SRV_JOB_EXPIRED,
-                told);
-        if (job->running == 0) {
-            job->previous = forgotten->first;
-            forgotten->first = job;
-        }
+        return;
     }
+    end_job(look->batcher, job,
+            look->stopping ? SRV_JOB_STOPPED : SRV_JOB_EXPIRED, look->ended);
+    if (job->running == 0) {
+        forget_job(job, look->ended);
+    }
+}
+
+/* Ends every open job whose deadline is at or before `until_ns`; returns the
+   earliest deadline of those that stay, or INT64_MAX. */
+static int64_t end_until(struct srv_batcher *batcher, int64_t until_ns,
+                         bool stopping, struct ended *ended)
+{
+    struct look look = {batcher, until_ns, stopping, ended, INT64_MAX};
+    srv_queue_each(&batcher->queue, look_at_queued, &look);
     for (int i = 0; i < batcher->slice_count; i++) {
         struct srv_job *job = batcher->slice[i].job;
-        if (job->end == SRV_JOB_OPEN && job->deadline_ns <= until_ns) {
+        if (job->end != SRV_JOB_OPEN) {
+            continue;
+        }
+        if (job->deadline_ns <= until_ns) {
             end_job(batcher, job,
-                    stopping ? SRV_JOB_STOPPED : SRV_JOB_EXPIRED_AWAKE, told);
+                    stopping ? SRV_JOB_STOPPED : SRV_JOB_EXPIRED_AWAKE, ended);
+        } else if (job->deadline_ns < look.earliest_ns) {
+            look.earliest_ns = job->deadline_ns;
         }
     }
-}
-
-/* The earliest deadline of an open job, or INT64_MAX. */
-static int64_t earliest_deadline(const struct srv_batcher *batcher)
-{
-    int64_t earliest = INT64_MAX;
-    for (const struct srv_job *job = batcher->head; job != NULL;
-         job = job->next) {
-        earliest = job->deadline_ns < earliest ? job->deadline_ns : earliest;
-    }
-    for (int i = 0; i < batcher->slice_count; i++) {
-        const struct srv_job *job = batcher->slice[i].job;
-        if (job->end == SRV_JOB_OPEN && job->deadline_ns < earliest) {
-            earliest = job->deadline_ns;
-        }
-    }
-    return earliest;
-}
-
-/* Takes images of `job` into the batch that is being formed. */
-static int take_slice(struct srv_batcher *batcher, struct srv_job *job,
-                      int count, int64_t now_ns)
-{
-    int left = job->image_count - job->taken;
-    int room = batcher->options.max_batch - count;
-    int take = left < room ? left : room;
-    if (job->taken == 0) {
-        job->queue_ns = now_ns - job->submitted_ns;
-    }
-    struct slice *slice = &batcher->slice[batcher->slice_count++];
-    *slice = (struct slice){job, job->taken, take};
-    job->taken += take;
-    job->running = take;
-    queue_remove(batcher, job);
-    if (take < left) {
-        queue_add(batcher, job);
-    }
-    return take;
-}
-
-/* Forms a batch from the head of the queue; returns its images. */
-static int form_batch(struct srv_batcher *batcher)
-{
-    int64_t now_ns = sy_now_ns();
-    int count = 0;
-    batcher->slice_count = 0;
-    struct srv_live *live = batcher->head->live;
-    struct srv_job *next;
-    for (struct srv_job *job = batcher->head;
-         job != NULL && count < batcher->options.max_batch; job = next) {
-        next = job->next;
-        if (job->live == live) {
-            count += take_slice(batcher, job, count, now_ns);
-        }
-    }
-    batcher->stats.batches++;
-    batcher->stats.images += count;
-    return count;
+    return look.earliest_ns;
 }
 
 /* Gives the slices of the batch that ran back to their jobs. */
 static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
-                      struct told *told, struct told *forgotten)
+                      struct ended *ended)
 {
     const struct sy_request *request = batcher->request;
+    srv_queue_ran(&batcher->queue, compute_ns);
     for (int i = 0; i < batcher->slice_count; i++) {
-        struct slice *slice = &batcher->slice[i];
+        struct srv_slice *slice = &batcher->slice[i];
         struct srv_job *job = slice->job;
         job->running = 0;
         if (job->end == SRV_JOB_OPEN) {
@@ -254,12 +144,11 @@ static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
             job->compute_ns += compute_ns;
             job->finished += slice->count;
             if (job->finished == job->image_count) {
-                end_job(batcher, job, SRV_JOB_DONE, told);
+                end_job(batcher, job, SRV_JOB_DONE, ended);
             }
         }
         if (job->end != SRV_JOB_OPEN) {
-            job->previous = forgotten->first;
-            forgotten->first = job;
+            forget_job(job, ended);
         }
         request += slice->count;
     }
@@ -269,17 +158,17 @@ static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
 /* The functions from here on take the lock themselves. */
 
 /* Tells the waiters, then drops the batcher's references. */
-static void tell(struct told told, struct told forgotten)
+static void tell(struct ended ended)
 {
-    while (told.first != NULL) {
-        struct srv_job *job = told.first;
-        told.first = job->next;
+    while (ended.told != NULL) {
+        struct srv_job *job = ended.told;
+        ended.told = job->next;
         job->done(job->waiter);
         srv_job_unref(job);
     }
-    while (forgotten.first != NULL) {
-        struct srv_job *job = forgotten.first;
-        forgotten.first = job->previous;
+    while (ended.forgotten != NULL) {
+        struct srv_job *job = ended.forgotten;
+        ended.forgotten = job->previous;
         srv_job_unref(job);
     }
 }
@@ -289,7 +178,7 @@ static void fill_requests(struct srv_batcher *batcher)
 {
     struct sy_request *request = batcher->request;
     for (int i = 0; i < batcher->slice_count; i++) {
-        const struct slice *slice = &batcher->slice[i];
+        const struct srv_slice *slice = &batcher->slice[i];
         const struct srv_job *job = slice->job;
         for (int n = slice->first; n < slice->first + slice->count; n++) {
             size_t at = (size_t)n;
@@ -314,32 +203,54 @@ static void run_executor(struct srv_live *live, struct sy_request *requests,
     sy_executor_run(live->executor, requests, count, &stats);
 }
 
+/* Waits on a condition (lock held) until somebody signals it or `until_ns`. */
+static void wait_until(pthread_cond_t *condition, pthread_mutex_t *lock,
+                       int64_t until_ns)
+{
+    if (until_ns == INT64_MAX) {
+        pthread_cond_wait(condition, lock);
+        return;
+    }
+    struct timespec until = {.tv_sec = until_ns / 1000000000,
+                             .tv_nsec = until_ns % 1000000000};
+    pthread_cond_timedwait(condition, lock, &until);
+}
+
+/* Runs the batch that was taken; the lock is held before and after. */
+static void run_batch(struct srv_batcher *batcher, int count)
+{
+    struct ended ended = {0};
+    batcher->stats.batches++;
+    batcher->stats.images += count;
+    pthread_mutex_unlock(&batcher->lock);
+
+    fill_requests(batcher);
+    int64_t start_ns = sy_now_ns();
+    batcher->run(batcher->slice[0].job->live, batcher->request, count);
+    int64_t compute_ns = sy_now_ns() - start_ns;
+
+    pthread_mutex_lock(&batcher->lock);
+    give_back(batcher, compute_ns, &ended);
+    pthread_mutex_unlock(&batcher->lock);
+    tell(ended);
+    pthread_mutex_lock(&batcher->lock);
+}
+
 static void *engine_main(void *context)
 {
     struct srv_batcher *batcher = context;
     pthread_mutex_lock(&batcher->lock);
     for (;;) {
-        while (batcher->head == NULL && !batcher->stopping) {
-            pthread_cond_wait(&batcher->work, &batcher->lock);
-        }
-        if (batcher->head == NULL) {
+        int64_t wake_ns;
+        int count = srv_queue_take(&batcher->queue, sy_now_ns(), batcher->slice,
+                                   &batcher->slice_count, &wake_ns);
+        if (count > 0) {
+            run_batch(batcher, count);
+        } else if (batcher->stopping) {
             break;
+        } else {
+            wait_until(&batcher->work, &batcher->lock, wake_ns);
         }
-        int count = form_batch(batcher);
-        pthread_mutex_unlock(&batcher->lock);
-
-        fill_requests(batcher);
-        int64_t start_ns = sy_now_ns();
-        batcher->options.run(batcher->slice[0].job->live, batcher->request,
-                             count);
-        int64_t compute_ns = sy_now_ns() - start_ns;
-
-        struct told told = {0}, forgotten = {0};
-        pthread_mutex_lock(&batcher->lock);
-        give_back(batcher, compute_ns, &told, &forgotten);
-        pthread_mutex_unlock(&batcher->lock);
-        tell(told, forgotten);
-        pthread_mutex_lock(&batcher->lock);
     }
     pthread_mutex_unlock(&batcher->lock);
     return NULL;
@@ -350,23 +261,16 @@ static void *timer_main(void *context)
     struct srv_batcher *batcher = context;
     pthread_mutex_lock(&batcher->lock);
     while (!batcher->stopping) {
-        struct told told = {0}, forgotten = {0};
-        end_until(batcher, sy_now_ns(), false, &told, &forgotten);
-        if (told.first != NULL) {
+        struct ended ended = {0};
+        int64_t earliest_ns = end_until(batcher, sy_now_ns(), false, &ended);
+        if (ended.told != NULL) {
             pthread_mutex_unlock(&batcher->lock);
-            tell(told, forgotten);
+            tell(ended);
             pthread_mutex_lock(&batcher->lock);
             continue;
         }
-        batcher->timer_until = earliest_deadline(batcher);
-        if (batcher->timer_until == INT64_MAX) {
-            pthread_cond_wait(&batcher->tick, &batcher->lock);
-        } else {
-            struct timespec until = {
-                .tv_sec = batcher->timer_until / 1000000000,
-                .tv_nsec = batcher->timer_until % 1000000000};
-            pthread_cond_timedwait(&batcher->tick, &batcher->lock, &until);
-        }
+        batcher->timer_until = earliest_ns;
+        wait_until(&batcher->tick, &batcher->lock, earliest_ns);
     }
     pthread_mutex_unlock(&batcher->lock);
     return NULL;
@@ -390,24 +294,23 @@ enum sy_status srv_batcher_new(struct srv_batcher **batcher,
                                const struct srv_batcher_options *options,
                                struct sy_error *err)
 {
-    SY_ASSERT(options->max_batch > 0 && options->max_queue > 0);
+    SY_ASSERT(options->queue.max_batch > 0 && options->queue.max_queue > 0);
     struct srv_batcher *made = sy_alloc_zero(1, sizeof *made);
     if (made == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "batcher: out of memory");
     }
-    made->options = *options;
-    if (made->options.run == NULL) {
-        made->options.run = run_executor;
-    }
+    made->queue.options = options->queue;
+    made->max_batch = options->queue.max_batch;
+    made->run = options->run != NULL ? options->run : run_executor;
     made->timer_until = INT64_MAX;
     pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->work, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&made->work, &monotonic);
     pthread_cond_init(&made->tick, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    size_t batch = (size_t)options->max_batch;
+    size_t batch = (size_t)made->max_batch;
     made->request = sy_alloc_zero(batch, sizeof *made->request);
     made->slice = sy_alloc_zero(batch, sizeof *made->slice);
     enum sy_status status =
@@ -424,30 +327,34 @@ enum sy_status srv_batcher_new(struct srv_batcher **batcher,
 
 /* Whether one more job is taken; the lock is held. */
 static enum sy_status check_room(struct srv_batcher *batcher,
-                                 struct sy_error *err)
+                                 const struct srv_arrival *arrival,
+                                 int64_t now_ns, struct sy_error *err)
 {
-    if (!batcher->stopping && batcher->queued < batcher->options.max_queue) {
-        return SY_OK;
-    }
-    batcher->stats.refused++;
-    return sy_fail(err, SY_BUSY,
-                   batcher->stopping
-                       ? "the server is stopping"
-                       : "the queue is full: Exceeds maximum queue size");
+    enum sy_status status =
+        batcher->stopping
+            ? sy_fail(err, SY_BUSY, "the server is stopping")
+            : srv_queue_room(&batcher->queue, arrival, now_ns, err);
+    batcher->stats.refused += status == SY_OK ? 0 : 1;
+    return status;
 }
 
 enum sy_status srv_batcher_submit(struct srv_batcher *batcher,
                                   struct srv_job *job, srv_done_fn done,
                                   void *waiter, struct sy_error *err)
 {
-    job->done = done;
-    job->waiter = waiter;
-    job->submitted_ns = sy_now_ns();
+    struct srv_arrival arrival = {job->live, job->domain, job->image_count,
+                                  job->deadline_ns};
+    int64_t now_ns = sy_now_ns();
     pthread_mutex_lock(&batcher->lock);
-    enum sy_status status = check_room(batcher, err);
+    enum sy_status status =
+        job->cancelled ? sy_fail(err, SY_CANCELLED, "the request was cancelled")
+                       : check_room(batcher, &arrival, now_ns, err);
     if (status == SY_OK) {
+        job->done = done;
+        job->waiter = waiter;
+        job->submitted_ns = now_ns;
         atomic_fetch_add(&job->refs, 1);
-        queue_add(batcher, job);
+        srv_queue_add(&batcher->queue, job);
         pthread_cond_signal(&batcher->work);
         if (job->deadline_ns < batcher->timer_until) {
             pthread_cond_signal(&batcher->tick);
@@ -458,24 +365,52 @@ enum sy_status srv_batcher_submit(struct srv_batcher *batcher,
 }
 
 enum sy_status srv_batcher_room(struct srv_batcher *batcher,
+                                struct srv_live *live, int domain,
                                 struct sy_error *err)
 {
+    struct srv_arrival arrival = {live, domain, 1, INT64_MAX};
     pthread_mutex_lock(&batcher->lock);
-    enum sy_status status = check_room(batcher, err);
+    enum sy_status status = check_room(batcher, &arrival, sy_now_ns(), err);
     pthread_mutex_unlock(&batcher->lock);
     return status;
 }
 
+void srv_batcher_cancel(struct srv_batcher *batcher, struct srv_job *job)
+{
+    struct ended ended = {0};
+    pthread_mutex_lock(&batcher->lock);
+    if (job->done == NULL) {
+        job->cancelled = true;
+    } else if (job->end == SRV_JOB_OPEN) {
+        end_job(batcher, job, SRV_JOB_CANCELLED, &ended);
+        if (job->running == 0) {
+            forget_job(job, &ended);
+        }
+    }
+    pthread_mutex_unlock(&batcher->lock);
+    tell(ended);
+}
+
+void srv_batcher_configure(struct srv_batcher *batcher,
+                           const struct srv_queue_options *options)
+{
+    pthread_mutex_lock(&batcher->lock);
+    batcher->queue.options = *options;
+    batcher->queue.options.max_batch = batcher->max_batch;
+    pthread_cond_signal(&batcher->work);
+    pthread_mutex_unlock(&batcher->lock);
+}
+
 void srv_batcher_stop(struct srv_batcher *batcher)
 {
-    struct told told = {0}, forgotten = {0};
+    struct ended ended = {0};
     pthread_mutex_lock(&batcher->lock);
     batcher->stopping = true;
-    end_until(batcher, INT64_MAX, true, &told, &forgotten);
+    end_until(batcher, INT64_MAX, true, &ended);
     pthread_cond_broadcast(&batcher->work);
     pthread_cond_broadcast(&batcher->tick);
     pthread_mutex_unlock(&batcher->lock);
-    tell(told, forgotten);
+    tell(ended);
     if (batcher->engine_runs) {
         pthread_join(batcher->engine, NULL);
         batcher->engine_runs = false;
@@ -505,6 +440,6 @@ void srv_batcher_stats(struct srv_batcher *batcher,
 {
     pthread_mutex_lock(&batcher->lock);
     *stats = batcher->stats;
-    stats->queued = batcher->queued;
+    stats->queued = batcher->queue.jobs;
     pthread_mutex_unlock(&batcher->lock);
 }

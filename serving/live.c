@@ -13,7 +13,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
-/* The first expert of a domain's route gives its answer. */
+/* The first expert of a domain's route gives its answer, and its cost. */
 static enum sy_status choose_experts(struct srv_live *live,
                                      struct sy_error *err)
 {
@@ -25,6 +25,8 @@ static enum sy_status choose_experts(struct srv_live *live,
                            "train it before serving it",
                            live->name, network->domain[d].name);
         }
+        const struct sy_path *path = &network->expert[live->expert[d]].path;
+        live->cost_madds[d] = sy_network_path_cost(network, path, d).madds;
     }
     return SY_OK;
 }
@@ -40,6 +42,7 @@ enum sy_status srv_live_load(struct srv_live **live,
                        options->name);
     }
     atomic_init(&made->refs, 1);
+    made->budget = options->budget;
     struct sy_network *network = NULL;
     struct sy_artefact artefact = {0};
     char model[SY_PATH_BYTES];

@@ -17,17 +17,25 @@
 #include "runtime/base/pool.h"
 #include "runtime/executor/executor.h"
 #include "runtime/executor/snapshot.h"
+#include "serving/budget.h"
+#include "serving/waiting.h"
 
 struct srv_live {
     atomic_int refs;           /* private */
     char name[SY_NAME_BYTES];  /* as the repository calls it */
     char label[SY_NAME_BYTES]; /* of the snapshot: the version as text */
     int version;
-    struct sy_snapshot *snapshot;     /* owned reference */
-    const struct sy_network *network; /* the snapshot's */
-    struct sy_executor *executor;     /* owned; engine thread only */
-    int64_t loaded_ns;                /* how long loading took */
-    int expert[SY_MAX_DOMAINS];       /* that answers for a domain */
+    struct sy_snapshot *snapshot;       /* owned reference */
+    const struct sy_network *network;   /* the snapshot's */
+    struct sy_executor *executor;       /* owned; engine thread only */
+    int64_t loaded_ns;                  /* how long loading took */
+    int expert[SY_MAX_DOMAINS];         /* that answers for a domain */
+    int64_t cost_madds[SY_MAX_DOMAINS]; /* of one image */
+    struct srv_budget *budget; /* of its jobs' memory; borrowed, or NULL */
+
+    /* Shares of the engine that domains get when several wait; 0 is 1. */
+    atomic_int weight[SY_MAX_DOMAINS];
+    struct srv_waiting waiting; /* the batcher's */
 
     /* What it has done, for people. */
     atomic_llong requests;
@@ -35,10 +43,11 @@ struct srv_live {
 };
 
 struct srv_live_options {
-    const char *repository; /* folder */
-    const char *name;       /* the network's folder in it */
-    struct sy_pool *pool;   /* borrowed until the last unref */
-    int max_batch;          /* images that the executor takes at once */
+    const char *repository;    /* folder */
+    const char *name;          /* the network's folder in it */
+    struct sy_pool *pool;      /* borrowed until the last unref */
+    int max_batch;             /* images that the executor takes at once */
+    struct srv_budget *budget; /* borrowed until the last unref; or NULL */
 };
 
 /*

@@ -71,8 +71,8 @@ static enum sy_status start_engine(struct srv_server *server,
     struct srv_repository_options repository = {
         .path = o->repository, .pool = server->pool, .max_batch = o->max_batch};
     SY_TRY(srv_repository_new(&server->context.repository, &repository, err));
-    struct srv_batcher_options batcher = {.max_batch = o->max_batch,
-                                          .max_queue = o->max_queue};
+    struct srv_batcher_options batcher = {
+        .queue = {.max_batch = o->max_batch, .max_queue = o->max_queue}};
     return srv_batcher_new(&server->context.batcher, &batcher, err);
 }
 

@@ -66,6 +66,10 @@ struct srv_later {
     void *state;
     /* Begins the work; `wake(waiter)` may come before this returns. */
     void (*start)(void *state, srv_wake_fn wake, void *waiter);
+    /* The client has gone: ends the work early, which wakes as ever. May
+       come at any time up to `release`, from any thread, and must not block.
+       NULL: the work cannot be cut short. */
+    void (*cancel)(void *state);
     /* After the wake: fills the reply. */
     void (*finish)(void *state, struct srv_reply *reply);
     /* Ends the life of `state`; always called, started or not. */

@@ -61,6 +61,11 @@ static void put_answer(struct srv_text *text, const struct srv_job *job)
     srv_text_puts(text, "}");
 }
 
+static void cancel(void *state)
+{
+    srv_work_cancel(state);
+}
+
 static void finish(void *state, struct srv_reply *reply)
 {
     struct srv_work *work = state;
@@ -113,7 +118,7 @@ static enum sy_status parse(struct srv_job **job, struct srv_context *server,
                          "file, found nothing");
         goto out;
     }
-    SY_TRY_OUT(srv_batcher_room(server->batcher, err));
+    SY_TRY_OUT(srv_batcher_room(server->batcher, model.live, domain, err));
     SY_TRY_OUT(srv_job_new(&made, model.live, domain, 1, err));
     SY_TRY_OUT(fill_image(made, in, err));
     *job = made;
@@ -141,6 +146,9 @@ void srv_classify(void *context, const struct srv_request *in,
     }
     work->server = context;
     work->job = job;
-    *later = (struct srv_later){
-        .state = work, .start = start, .finish = finish, .release = release};
+    *later = (struct srv_later){.state = work,
+                                .start = start,
+                                .cancel = cancel,
+                                .finish = finish,
+                                .release = release};
 }

@@ -24,6 +24,12 @@ static void start(void *state, srv_wake_fn wake, void *waiter)
     srv_work_start(&call->work, wake, waiter);
 }
 
+static void cancel(void *state)
+{
+    struct infer_call *call = state;
+    srv_work_cancel(&call->work);
+}
+
 static void finish(void *state, struct srv_reply *reply)
 {
     struct infer_call *call = state;
@@ -87,7 +93,8 @@ SRV_HANDLER(srv_oip_infer)
     if (!headers_are_fine(in, reply)) {
         goto out;
     }
-    if (srv_batcher_room(server->batcher, &err) != SY_OK) {
+    if (srv_batcher_room(server->batcher, model.live, model.domain, &err) !=
+        SY_OK) {
         srv_reply_failure(reply, &err);
         goto out;
     }
@@ -103,8 +110,11 @@ SRV_HANDLER(srv_oip_infer)
     }
     call->work.server = server;
     call->work.job = call->infer.job;
-    *later = (struct srv_later){
-        .state = call, .start = start, .finish = finish, .release = release};
+    *later = (struct srv_later){.state = call,
+                                .start = start,
+                                .cancel = cancel,
+                                .finish = finish,
+                                .release = release};
     call = NULL;
 out:
     sy_free(call);

@@ -12,11 +12,21 @@
 
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
 {
-    work->job->deadline_ns = sy_now_ns() + work->server->request_timeout_ns;
-    if (srv_batcher_submit(work->server->batcher, work->job, wake, waiter,
+    struct srv_job *job = work->job;
+    int64_t timeout_ns = work->server->request_timeout_ns;
+    if (job->timeout_ns > 0 && job->timeout_ns < timeout_ns) {
+        timeout_ns = job->timeout_ns;
+    }
+    job->deadline_ns = sy_now_ns() + timeout_ns;
+    if (srv_batcher_submit(work->server->batcher, job, wake, waiter,
                            &work->refused) != SY_OK) {
         wake(waiter);
     }
+}
+
+void srv_work_cancel(struct srv_work *work)
+{
+    srv_batcher_cancel(work->server->batcher, work->job);
 }
 
 bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
@@ -37,6 +47,9 @@ bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
         return false;
     case SRV_JOB_EXPIRED_AWAKE:
         srv_reply_error(reply, 504, "Request timeout expired while running");
+        return false;
+    case SRV_JOB_CANCELLED:
+        srv_reply_error(reply, 499, "the client went away");
         return false;
     case SRV_JOB_STOPPED:
         srv_reply_error(reply, 503, "the server is stopping");

@@ -18,9 +18,12 @@ struct srv_work {
 /* Hands the job to the batcher; `wake(waiter)` comes in any case, once. */
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter);
 
+/* Nobody waits any more: ends the job, whose wake comes as ever. */
+void srv_work_cancel(struct srv_work *work);
+
 /*
  * After the wake: true when the outputs are there, and counts them; else
- * answers 503 or 504 and returns false.
+ * answers 499, 503 or 504 and returns false.
  */
 bool srv_work_done(struct srv_work *work, struct srv_reply *reply);
 

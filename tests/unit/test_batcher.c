@@ -124,7 +124,8 @@ static struct srv_job *new_job(struct srv_live *live, int images, float first)
 static struct srv_batcher *new_batcher(int max_batch, int max_queue)
 {
     struct srv_batcher_options options = {
-        .max_batch = max_batch, .max_queue = max_queue, .run = glass_run};
+        .queue = {.max_batch = max_batch, .max_queue = max_queue},
+        .run = glass_run};
     struct srv_batcher *batcher;
     struct sy_error err = {0};
     sy_check_ok(srv_batcher_new(&batcher, &options, &err), err);
@@ -269,14 +270,14 @@ START_TEST(a_full_queue_refuses_without_calling_the_waiter)
             wait_until_inside();
         }
     }
-    sy_check_fails(srv_batcher_room(batcher, &err), SY_BUSY, err);
+    sy_check_fails(srv_batcher_room(batcher, live, 0, &err), SY_BUSY, err);
     sy_check_fails(
         srv_batcher_submit(batcher, job[3], tell_waiter, &refused, &err),
         SY_BUSY, err);
     sy_check_says(err, "queue is full");
     hold(false);
     await(&waiter, 3);
-    sy_check_ok(srv_batcher_room(batcher, &err), err);
+    sy_check_ok(srv_batcher_room(batcher, live, 0, &err), err);
     for (int i = 0; i < 4; i++) {
         srv_job_unref(job[i]);
     }
@@ -342,6 +343,84 @@ START_TEST(a_split_job_can_expire_between_its_batches)
     ck_assert_int_eq(waiter.calls, 1);
     srv_live_unref(live);
     ck_assert_int_eq((int)sy_alloc_live(), 0);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_frees_its_place_and_is_told_once)
+{
+    struct srv_live *live = new_live();
+    struct srv_batcher *batcher = new_batcher(1, 1);
+    struct waiter running_waits = WAITER, queued_waits = WAITER;
+    struct srv_job *running = new_job(live, 1, 1);
+    struct srv_job *queued = new_job(live, 1, 2);
+    struct srv_job *next = new_job(live, 1, 3);
+    struct srv_batcher_stats stats;
+    struct sy_error err = {0};
+    hold(true);
+    submit(batcher, running, &running_waits);
+    wait_until_inside();
+    submit(batcher, queued, &queued_waits);
+    sy_check_fails(
+        srv_batcher_submit(batcher, next, tell_waiter, &queued_waits, &err),
+        SY_BUSY, err);
+    srv_batcher_cancel(batcher, queued);
+    srv_batcher_cancel(batcher, queued);
+    srv_batcher_cancel(batcher, running);
+    ck_assert_int_eq(queued_waits.calls, 1);
+    ck_assert_int_eq(running_waits.calls, 1);
+    ck_assert_int_eq((int)queued->end, SRV_JOB_CANCELLED);
+    ck_assert_int_eq((int)running->end, SRV_JOB_CANCELLED);
+    submit(batcher, next, &queued_waits);
+    hold(false);
+    await(&queued_waits, 2);
+    check_answers(next, 3);
+    srv_batcher_cancel(batcher, next); /* too late: it stays done */
+    ck_assert_int_eq((int)next->end, SRV_JOB_DONE);
+    srv_batcher_stats(batcher, &stats);
+    ck_assert_int_eq((int)stats.cancelled, 2);
+    ck_assert_int_eq(stats.queued, 0);
+    srv_job_unref(running);
+    srv_job_unref(queued);
+    srv_job_unref(next);
+    srv_batcher_free(batcher);
+    srv_live_unref(live);
+    ck_assert_int_eq((int)sy_alloc_live(), 0);
+}
+END_TEST
+
+START_TEST(a_job_that_was_cancelled_first_is_not_taken)
+{
+    struct srv_live *live = new_live();
+    struct srv_batcher *batcher = new_batcher(1, 1);
+    struct waiter waiter = WAITER;
+    struct srv_job *job = new_job(live, 1, 1);
+    struct sy_error err = {0};
+    srv_batcher_cancel(batcher, job);
+    sy_check_fails(srv_batcher_submit(batcher, job, tell_waiter, &waiter, &err),
+                   SY_CANCELLED, err);
+    ck_assert_int_eq(waiter.calls, 0);
+    srv_job_unref(job);
+    srv_batcher_free(batcher);
+    srv_live_unref(live);
+}
+END_TEST
+
+START_TEST(tensors_are_taken_from_the_memory_budget)
+{
+    struct srv_live *live = new_live();
+    struct srv_budget budget;
+    struct srv_job *job, *other;
+    struct sy_error err = {0};
+    size_t each = (SIDE * SIDE * 3 + 2 * CLASSES) * sizeof(float);
+    srv_budget_init(&budget, 10 * each);
+    live->budget = &budget;
+    sy_check_ok(srv_job_new(&job, live, 0, 7, &err), err);
+    sy_check_fails(srv_job_new(&other, live, 0, 4, &err), SY_BUSY, err);
+    sy_check_ok(srv_job_new(&other, live, 0, 3, &err), err);
+    srv_job_unref(job);
+    srv_job_unref(other);
+    ck_assert_int_eq((int)atomic_load(&budget.used_bytes), 0);
+    srv_live_unref(live);
 }
 END_TEST
 
@@ -440,7 +519,7 @@ START_TEST(many_clients_get_their_own_answers)
     enum { CLIENTS = 8 };
     struct srv_live *live = new_live();
     struct srv_batcher_options options = {
-        .max_batch = 4, .max_queue = 4, .run = plain_run};
+        .queue = {.max_batch = 4, .max_queue = 4}, .run = plain_run};
     struct srv_batcher *batcher;
     struct sy_error err = {0};
     sy_check_ok(srv_batcher_new(&batcher, &options, &err), err);
@@ -471,6 +550,9 @@ int main(void)
     tcase_add_test(tc, a_full_queue_refuses_without_calling_the_waiter);
     tcase_add_test(tc, a_deadline_ends_a_job_that_waits_and_one_that_runs);
     tcase_add_test(tc, a_split_job_can_expire_between_its_batches);
+    tcase_add_test(tc, a_cancelled_job_frees_its_place_and_is_told_once);
+    tcase_add_test(tc, a_job_that_was_cancelled_first_is_not_taken);
+    tcase_add_test(tc, tensors_are_taken_from_the_memory_budget);
     tcase_add_test(tc, stopping_ends_every_job_once_and_refuses_new_ones);
     tcase_add_test(tc, many_clients_get_their_own_answers);
     suite_add_tcase(suite, tc);

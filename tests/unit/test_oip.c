@@ -57,7 +57,8 @@ static void set_up(void)
     struct srv_repository_options repository = {
         .path = sy_check_folder(), .pool = pool, .max_batch = 4};
     sy_check_ok(srv_repository_new(&server.repository, &repository, &err), err);
-    struct srv_batcher_options batcher = {.max_batch = 4, .max_queue = 8};
+    struct srv_batcher_options batcher = {
+        .queue = {.max_batch = 4, .max_queue = 8}};
     sy_check_ok(srv_batcher_new(&server.batcher, &batcher, &err), err);
     server.request_timeout_ns = 60000000000;
     server.max_images = 64;

@@ -1,0 +1,56 @@
+/*
+ * job.c - the life of a job.
+ */
+#include "serving/job.h"
+
+#include "runtime/base/memory.h"
+
+enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
+                           int domain, int image_count, struct sy_error *err)
+{
+    size_t count = (size_t)image_count;
+    size_t floats = sy_shape_floats(live->network->spec.input);
+    int classes = live->network->domain[domain].classes;
+    size_t each = floats + 2 * (size_t)classes;
+    bool fits = count <= SIZE_MAX / sizeof(float) / each;
+    size_t bytes = fits ? count * each * sizeof(float) : SIZE_MAX;
+    if (!srv_budget_take(live->budget, bytes)) {
+        return sy_fail(err, SY_BUSY,
+                       "the memory for requests is used up: no room for %d "
+                       "images now",
+                       image_count);
+    }
+    struct srv_job *made = sy_alloc_zero(1, sizeof *made);
+    float *room = fits ? sy_alloc(bytes) : NULL;
+    if (made == NULL || room == NULL) {
+        srv_budget_give(live->budget, bytes);
+        sy_free(made);
+        sy_free(room);
+        return sy_fail(err, SY_NO_MEMORY,
+                       "out of memory for a request of %d images", image_count);
+    }
+    made->live = srv_live_ref(live);
+    made->bytes = bytes;
+    made->domain = domain;
+    made->expert = live->expert[domain];
+    made->image_count = image_count;
+    made->image_floats = floats;
+    made->classes = classes;
+    made->images = room;
+    made->logits = room + count * floats;
+    made->probabilities = made->logits + count * (size_t)classes;
+    atomic_init(&made->refs, 1);
+    *job = made;
+    return SY_OK;
+}
+
+void srv_job_unref(struct srv_job *job)
+{
+    if (job == NULL || atomic_fetch_sub(&job->refs, 1) != 1) {
+        return;
+    }
+    srv_budget_give(job->live->budget, job->bytes);
+    srv_live_unref(job->live);
+    sy_free(job->images);
+    sy_free(job);
+}

@@ -1,0 +1,78 @@
+/*
+ * job.h - some images of one domain of one network, on the way to an answer.
+ *
+ * Made by srv_job_new, filled by the submitter, then the batcher's until its
+ * `done` is called. Reference counted, because a job that expired while it
+ * ran is still written to by the engine when its waiter has long gone.
+ *
+ * Thread: any, where nothing else is said.
+ */
+#ifndef SRV_JOB_H
+#define SRV_JOB_H
+
+#include <stdint.h>
+
+#include "serving/live.h"
+
+enum srv_job_end {
+    SRV_JOB_OPEN,          /* not ended yet */
+    SRV_JOB_DONE,          /* the outputs are there */
+    SRV_JOB_EXPIRED,       /* the deadline passed in the queue */
+    SRV_JOB_EXPIRED_AWAKE, /* the deadline passed while it ran */
+    SRV_JOB_CANCELLED,     /* nobody waits for the answer any more */
+    SRV_JOB_STOPPED        /* the server stops */
+};
+
+/* Priorities of requests: 1 is the highest; 0 takes the default. */
+enum { SRV_PRIORITY_DEFAULT = 4, SRV_PRIORITY_LAST = 8 };
+
+typedef void (*srv_done_fn)(void *waiter);
+
+struct srv_job {
+    struct srv_live *live; /* owned reference */
+    int domain;
+    int expert; /* index into the network's experts */
+    int image_count;
+    size_t image_floats; /* of one image */
+    int classes;
+    int priority;        /* 0..SRV_PRIORITY_LAST; set by the submitter */
+    int64_t timeout_ns;  /* that the request asked for; 0: none */
+    int64_t deadline_ns; /* sy_now_ns; set by the submitter */
+
+    float *images;        /* [image_count][image_floats], normalised; in */
+    float *logits;        /* [image_count][classes]; out */
+    float *probabilities; /* [image_count][classes]; out */
+
+    /* The answer's circumstances; read them after `done`. */
+    enum srv_job_end end;
+    int blocks;         /* run for one image */
+    int64_t madds;      /* spent on all images */
+    int64_t queue_ns;   /* from submission to the first batch */
+    int64_t compute_ns; /* in batches that held images of it */
+
+    /* Private to queue.c and batcher.c. */
+    atomic_int refs;
+    size_t bytes; /* taken from the live network's budget */
+    struct srv_job *next, *previous;
+    bool queued;
+    bool cancelled;   /* before it was submitted */
+    int64_t order_ns; /* its place among those of its domain */
+    int taken;        /* images given to batches so far */
+    int finished;     /* images whose outputs are there */
+    int running;      /* images in the batch that runs now */
+    int64_t submitted_ns;
+    srv_done_fn done;
+    void *waiter;
+};
+
+/*
+ * A job for `image_count` images with room for input and output; takes a
+ * reference to `live` of its own. SY_BUSY: the memory for requests is used
+ * up, try again later.
+ */
+enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
+                           int domain, int image_count,
+                           struct sy_error *err) SY_MUST_USE;
+void srv_job_unref(struct srv_job *job); /* NULL is legal */
+
+#endif

@@ -15,7 +15,10 @@
  * Splits. Image j of class c (counted within its class) has the key
  * Philox(0, SY_RNG_SPLIT, c, j); the images of a class with the smallest keys
  * are VALID: floor(holdout * n), but one where n > 1 and holdout > 0, so that
- * every class that can be judged is. So adding a class, or more images behind
+ * every class that can be judged is. Where only a fraction of the training part
+ * is asked for, the images of a class with the largest keys are left out first,
+ * so that the held-out ones of a thinned domain are held out of the whole one
+ * too. So adding a class, or more images behind
  * the others, moves no image that was there before from its place in the
  * order. TRAIN and VALID keep the folder's order.
  */
@@ -290,21 +293,33 @@ static int held_out(int count, double holdout)
     return share < 1 ? 1 : share;
 }
 
-static enum sy_status make_splits(struct dom_domain *domain, double holdout,
+/* How many of a class's `count` images are there at all: at least one. */
+static int kept(int count, double fraction)
+{
+    if (fraction <= 0.0) { /* not given */
+        return count;
+    }
+    int share = (int)floor(fraction * count + 1e-9);
+    return share < 1 ? 1 : share;
+}
+
+static enum sy_status make_splits(struct dom_domain *domain,
+                                  const struct dom_options *options,
                                   struct sy_error *err)
 {
+    enum { LEFT_OUT = SPLITS };
     const struct dom_source *source = &domain->source;
     int count = source->count[DOM_PART_TRAIN];
     struct entry *sorted = NULL;
     SY_TRY(sort_entries(source, &sorted, err));
-    bool *valid = sy_alloc_zero((size_t)count, sizeof(valid[0]));
+    uint8_t *split = sy_alloc_zero((size_t)count, sizeof(split[0]));
     int *train_order = sy_alloc_zero((size_t)count, sizeof(int));
     int *valid_order = sy_alloc_zero((size_t)count, sizeof(int));
     domain->order[DOM_TRAIN] = train_order;
     domain->order[DOM_VALID] = valid_order;
-    if (valid == NULL || train_order == NULL || valid_order == NULL) {
+    if (split == NULL || train_order == NULL || valid_order == NULL) {
         sy_free(sorted);
-        sy_free(valid);
+        sy_free(split);
         return sy_fail(err, SY_NO_MEMORY, "no memory for the splits");
     }
     for (int i = 0; i < count;) {
@@ -312,19 +327,23 @@ static enum sy_status make_splits(struct dom_domain *domain, double holdout,
         while (end < count && sorted[end].label == sorted[i].label) {
             end++;
         }
-        int share = held_out(end - i, holdout);
-        for (int j = i; j < i + share; j++) {
-            valid[sorted[j].position] = true;
+        int there = kept(end - i, options->fraction);
+        int share = held_out(there, options->holdout);
+        for (int j = i; j < end; j++) {
+            split[sorted[j].position] = j < i + share   ? DOM_VALID
+                                        : j < i + there ? DOM_TRAIN
+                                                        : LEFT_OUT;
         }
         i = end;
     }
     for (int i = 0; i < count; i++) {
-        enum dom_split split = valid[i] ? DOM_VALID : DOM_TRAIN;
-        domain->order[split][domain->count[split]++] = i;
+        if (split[i] != LEFT_OUT) {
+            domain->order[split[i]][domain->count[split[i]]++] = i;
+        }
     }
     domain->count[DOM_TEST] = source->count[DOM_PART_TEST];
     sy_free(sorted);
-    sy_free(valid);
+    sy_free(split);
     return SY_OK;
 }
 
@@ -332,17 +351,23 @@ enum sy_status dom_open(struct dom_domain **domain, const char *dir,
                         const char *name, const struct dom_options *options,
                         struct sy_error *err)
 {
-    double holdout = options != NULL ? options->holdout : 0.0;
+    static const struct dom_options none = {0};
+    options = options != NULL ? options : &none;
     if (!dom_name_is_valid(name)) {
         return sy_fail(err, SY_BAD_INPUT,
                        "\"%s\": expected a domain name of 1 to %d letters, "
                        "digits, '_' and '-'",
                        name, DOM_NAME_BYTES - 1);
     }
-    if (!(holdout >= 0.0 && holdout <= 0.5)) {
+    if (!(options->holdout >= 0.0 && options->holdout <= 0.5)) {
         return sy_fail(err, SY_BAD_INPUT,
                        "%s: expected a held-out share from 0 to 0.5, found %g",
-                       name, holdout);
+                       name, options->holdout);
+    }
+    if (!(options->fraction >= 0.0 && options->fraction <= 1.0)) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: expected a fraction from 0 to 1, found %g", name,
+                       options->fraction);
     }
     struct dom_domain *made = sy_alloc_zero(1, sizeof(*made));
     enum sy_status status = SY_OK;
@@ -355,7 +380,7 @@ enum sy_status dom_open(struct dom_domain **domain, const char *dir,
     SY_TRY_OUT(dom_source_open(&made->source, made->folder, err));
     SY_TRY_OUT(name_classes(made, err));
     SY_TRY_OUT(check_labels(made, err));
-    SY_TRY_OUT(make_splits(made, holdout, err));
+    SY_TRY_OUT(make_splits(made, options, err));
     *domain = made;
     made = NULL;
 out:

@@ -36,6 +36,9 @@ struct dom_domain;
 
 struct dom_options {
     double holdout; /* share of the training part that is VALID, [0, 0.5] */
+    /* Share of each class's training images that there are, VALID included,
+       one at least; the rest is in no split. 0 takes all, as 1 does. */
+    double fraction;
 };
 
 /*

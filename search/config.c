@@ -6,7 +6,7 @@
  * or a value out of range is an error with its place, whether it came from
  * the file or from the command line.
  */
-#include "search/config.h"
+#include "search/config_search.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,17 +183,18 @@ static void read_augment(struct nas_config *config, struct sy_json *train)
     }
 }
 
-static void read_optimiser(struct nas_optimiser_config *optimiser,
-                           struct sy_json *train)
+void nas_config_optimiser(struct nas_optimiser_config *optimiser,
+                          struct sy_json *section)
 {
-    int kind = NAS_SGD;
-    *optimiser = nas_optimiser_defaults(NAS_SGD);
-    if (!sy_json_has(train, "optimiser")) {
+    int kind = (int)optimiser->kind;
+    if (!sy_json_has(section, "optimiser")) {
         return;
     }
-    struct sy_json in = sy_json_child(train, "optimiser");
+    struct sy_json in = sy_json_child(section, "optimiser");
     sy_json_opt_choice(&in, "kind", nas_optimiser_names, &kind);
-    *optimiser = nas_optimiser_defaults((enum nas_optimiser_kind)kind);
+    if (kind != (int)optimiser->kind) {
+        *optimiser = nas_optimiser_defaults((enum nas_optimiser_kind)kind);
+    }
     sy_json_opt_real(&in, "rate", 0, 100, &optimiser->rate);
     sy_json_opt_real(&in, "momentum", 0, 0.9999, &optimiser->momentum);
     sy_json_opt_bool(&in, "nesterov", &optimiser->nesterov);
@@ -202,7 +203,7 @@ static void read_optimiser(struct nas_optimiser_config *optimiser,
     sy_json_opt_real(&in, "epsilon", 1e-12, 10, &optimiser->epsilon);
     sy_json_opt_real(&in, "decay", 0, 1, &optimiser->decay);
     if (sy_json_end(&in) != SY_OK) {
-        train->status = in.status;
+        section->status = in.status;
     }
 }
 
@@ -230,7 +231,7 @@ static void read_weights(struct nas_weighting_config *weights,
 static void train_defaults(struct nas_train_config *train)
 {
     *train = (struct nas_train_config){
-        .epochs = 15,
+        .epochs = train->epochs, /* of train_passes */
         .batch = 64,
         .warmup = 0.05,
         .smoothing = 0.1,
@@ -242,6 +243,7 @@ static void train_defaults(struct nas_train_config *train)
         .checkpoint_every_s = 60,
         .shards = 8,
         .weighting = nas_weighting_defaults(NAS_WEIGHT_UNIFORM),
+        .optimiser = nas_optimiser_defaults(NAS_SGD),
     };
 }
 
@@ -267,7 +269,7 @@ static enum sy_status read_train(struct nas_config *config,
                      &train->checkpoint_every_s);
     sy_json_opt_int(&in, "shards", 1, 64, &train->shards);
     read_weights(&train->weighting, &in);
-    read_optimiser(&train->optimiser, &in);
+    nas_config_optimiser(&train->optimiser, &in);
     read_augment(config, &in);
     return sy_json_end(&in);
 }
@@ -284,6 +286,26 @@ static enum sy_status check_paths(const struct nas_config *config,
             sy_path_parse(&path, config->path[i], &config->network, what, err));
     }
     return SY_OK;
+}
+
+/*
+ * "search_passes" and "train_passes". The second is a name for train.epochs
+ * beside the first; the root has been asked for both before its end is read.
+ */
+static void read_passes(struct nas_config *config, struct sy_json *root)
+{
+    config->search.passes = 15;
+    config->train.epochs = 15;
+    sy_json_opt_real(root, "search_passes", 0.001, 100000,
+                     &config->search.passes);
+    sy_json_opt_real(root, "train_passes", 0.001, 100000,
+                     &config->train.epochs);
+    json_t *train = json_object_get(root->object, "train");
+    if (json_object_get(root->object, "train_passes") != NULL &&
+        json_object_get(train, "epochs") != NULL) {
+        sy_json_reject(root, "train_passes",
+                       "is the same as train.epochs: give one of them");
+    }
 }
 
 /* Every section of the file. */
@@ -307,8 +329,14 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
         config->path_count = read_names(&in, "paths", 1, config->path[0],
                                         sizeof config->path[0]);
     }
+    for (int d = 0; d < config->domain_count; d++) {
+        config->fraction[d] = 1.0;
+    }
+    nas_config_by_domain(config, &in, "fractions", 0.0001, 1, config->fraction);
     bool has_network = sy_json_has(&in, "network");
     bool has_train = sy_json_has(&in, "train");
+    read_passes(config, &in);
+    (void)sy_json_has(&in, "search");
     if (!has_network || !has_train) {
         sy_json_reject(&in, has_network ? "train" : "network", "is missing");
     }
@@ -317,7 +345,8 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
                              json_object_get(config->effective, "network"),
                              path, "network", err));
     SY_TRY(check_paths(config, path, err));
-    return read_train(config, &in);
+    SY_TRY(read_train(config, &in));
+    return nas_config_read_search(config, &in);
 }
 
 enum sy_status nas_config_load(struct nas_config *config, const char *path,

@@ -14,6 +14,8 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/network/network.h"
+#include "search/controllers/controller.h"
+#include "search/rewards/reward.h"
 #include "search/train/optimiser.h"
 #include "search/weights/weights.h"
 
@@ -37,6 +39,22 @@ struct nas_train_config {
     struct nas_weighting_config weighting;
 };
 
+/* How a search goes; "search" in the file. */
+struct nas_search_config {
+    bool given;    /* the file has this section */
+    double passes; /* over all training images; "search_passes" */
+    /* Of the costs below, in their unit; 0: none is given. */
+    double target[SY_MAX_DOMAINS];
+    struct nas_reward_config reward;
+    struct nas_controller_config controller;
+    double op_warmup;    /* share of the steps in which the share of layers */
+    double width_warmup; /* that are replaced falls from 1 to 0 */
+    int reward_batch;    /* held-out images per domain and step */
+    int reward_paths;    /* proposals that are scored on them */
+    bool common_path;    /* one controller and one path for all domains */
+    struct nas_optimiser_config optimiser; /* of the supernet's weights */
+};
+
 struct nas_config {
     char name[SY_NAME_BYTES];
     uint64_t seed;
@@ -48,7 +66,9 @@ struct nas_config {
        that the network's spec has parsed once. May be empty. */
     int path_count;
     char path[SY_MAX_DOMAINS][SY_PATH_TEXT_BYTES];
+    double fraction[SY_MAX_DOMAINS]; /* of the training images, in (0, 1] */
     struct nas_train_config train;
+    struct nas_search_config search;
 
     json_t *effective;             /* the file with overrides, owned */
     char hash[SY_HASH_TEXT_BYTES]; /* of `effective`, keys sorted */

@@ -8,11 +8,15 @@
 #include "search/train/checkpoint.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/artefact/safetensors.h"
+#include "runtime/base/json.h"
+#include "runtime/base/memory.h"
+#include "search/train/identity.h"
 
 enum { MAX_DIGITS = 18 }; /* of a step: always fits an int64_t */
 
@@ -42,6 +46,38 @@ static void hash_state(const char *step, const char *identity,
     sy_hash_end(&hash, text);
 }
 
+bool nas_checkpoint_finite(const struct nas_checkpoint *checkpoint)
+{
+    for (int i = 0; i < checkpoint->array_count; i++) {
+        for (size_t k = 0; k < checkpoint->array[i].count; k++) {
+            if (!isfinite(checkpoint->array[i].data[k])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* The file's metadata; owned, NULL: no memory. */
+static json_t *make_metadata(const struct nas_checkpoint *checkpoint,
+                             const char *step, const char *sha256)
+{
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s, s:s}", "kind", "switchyard-training", "step",
+                  step, "identity", checkpoint->identity, "sha256", sha256);
+    if (metadata == NULL || checkpoint->about == NULL) {
+        return metadata;
+    }
+    char *about = json_dumps(checkpoint->about, JSON_COMPACT | JSON_SORT_KEYS);
+    if (about == NULL ||
+        json_object_set_new(metadata, "about", json_string(about)) != 0) {
+        json_decref(metadata);
+        metadata = NULL;
+    }
+    sy_free(about);
+    return metadata;
+}
+
 enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,
                                    const char *path, struct sy_error *err)
 {
@@ -58,9 +94,7 @@ enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,
     }
     hash_state(step, checkpoint->identity, entry, checkpoint->array_count,
                sha256);
-    json_t *metadata =
-        json_pack("{s:s, s:s, s:s, s:s}", "kind", "switchyard-training", "step",
-                  step, "identity", checkpoint->identity, "sha256", sha256);
+    json_t *metadata = make_metadata(checkpoint, step, sha256);
     if (metadata == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "%s: no memory", path);
     }
@@ -92,6 +126,28 @@ static enum sy_status check_hash(const struct nas_checkpoint *checkpoint,
     return SY_OK;
 }
 
+/* Says in what the run of the file differs from this one. */
+static enum sy_status refuse(const struct nas_checkpoint *checkpoint,
+                             const struct sy_st_file *file, const char *path,
+                             struct sy_error *err)
+{
+    char difference[NAS_DIFFERENCE_BYTES];
+    struct sy_error ignored;
+    json_t *there = NULL;
+    const char *about = sy_st_metadata(file, "about");
+    bool named =
+        about != NULL && checkpoint->about != NULL &&
+        sy_json_parse(about, strlen(about), path, &there, &ignored) == SY_OK &&
+        nas_identity_differ(there, checkpoint->about, difference);
+    json_decref(there);
+    return sy_fail(err, SY_BAD_INPUT,
+                   "%s: belongs to another run (%s); start without --resume, "
+                   "or undo the change",
+                   path,
+                   named ? difference
+                         : "configuration, data or paths have changed since");
+}
+
 /* Everything in the file fits this run. */
 static enum sy_status check_file(const struct nas_checkpoint *checkpoint,
                                  const struct sy_st_file *file,
@@ -112,11 +168,7 @@ static enum sy_status check_file(const struct nas_checkpoint *checkpoint,
                        step);
     }
     if (strcmp(identity, checkpoint->identity) != 0) {
-        return sy_fail(err, SY_BAD_INPUT,
-                       "%s: belongs to another run (configuration, data or "
-                       "paths have changed since); start without --resume, "
-                       "or undo the change",
-                       path);
+        return refuse(checkpoint, file, path, err);
     }
     for (int i = 0; i < checkpoint->array_count; i++) {
         const struct sy_st_entry *entry =

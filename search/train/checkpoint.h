@@ -22,6 +22,8 @@ enum { NAS_CHECKPOINT_ARRAYS = 6 };
 struct nas_checkpoint {
     int64_t step;                      /* the next step to do */
     char identity[SY_HASH_TEXT_BYTES]; /* of all that shapes the run */
+    const json_t *about; /* what was hashed (identity.h), borrowed, or NULL:
+                            lets a refusal name the difference */
     int array_count;
     struct {
         const char *name;
@@ -32,6 +34,12 @@ struct nas_checkpoint {
 
 void nas_checkpoint_add(struct nas_checkpoint *checkpoint, const char *name,
                         float *data, size_t count);
+
+/*
+ * False when a number is infinite or NaN: a training that has gone wrong, and
+ * whose last good checkpoint should not be replaced.
+ */
+bool nas_checkpoint_finite(const struct nas_checkpoint *checkpoint);
 
 /* Writes the file atomically. */
 enum sy_status nas_checkpoint_save(const struct nas_checkpoint *checkpoint,

@@ -3,6 +3,7 @@
  */
 #include "search/train/data.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Memory that all loaders of a run may take for decoded images together; what
@@ -26,7 +27,8 @@ static enum sy_status open_one(struct nas_data *data,
                                struct sy_error *err)
 {
     const struct nas_train_config *train = &config->train;
-    struct dom_options options = {.holdout = held_share(train)};
+    struct dom_options options = {.holdout = held_share(train),
+                                  .fraction = config->fraction[d]};
     struct dom_loader_options loader = {
         .split = DOM_TRAIN,
         .height = config->network.input.h,
@@ -85,4 +87,39 @@ int64_t nas_data_images(const struct nas_data *data)
         images += dom_loader_images(data->train[d]);
     }
     return images;
+}
+
+enum sy_status nas_data_deal(const struct nas_data *data,
+                             const struct nas_config *config,
+                             int images[SY_MAX_DOMAINS], struct sy_error *err)
+{
+    int64_t all = nas_data_images(data);
+    int64_t total = (int64_t)config->train.batch * data->count;
+    for (int d = 0; d < data->count; d++) {
+        int64_t mine = dom_loader_images(data->train[d]);
+        int64_t share = config->train.balance_domains
+                            ? config->train.batch
+                            : (mine * total + all / 2) / all;
+        images[d] = (int)(share > 2 ? share : 2);
+        if (mine < images[d]) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "%s: expected at least a batch of %d training "
+                           "images, found %lld; lower train.batch, or add "
+                           "some",
+                           config->domain[d], images[d], (long long)mine);
+        }
+    }
+    return SY_OK;
+}
+
+int64_t nas_data_steps(const struct nas_data *data,
+                       const int images[SY_MAX_DOMAINS], double passes)
+{
+    int64_t per_step = 0;
+    for (int d = 0; d < data->count; d++) {
+        per_step += images[d];
+    }
+    double steps =
+        ceil(passes * (double)nas_data_images(data) / (double)per_step);
+    return steps > 1 ? (int64_t)steps : 1;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/tape/tape.h"
@@ -20,6 +21,7 @@
 #include "search/train/build.h"
 #include "search/train/checkpoint.h"
 #include "search/train/heldout.h"
+#include "search/train/identity.h"
 #include "search/train/progress.h"
 
 struct training {
@@ -49,13 +51,14 @@ struct training {
     struct nas_progress progress;
     char checkpoint_folder[SY_PATH_BYTES];
     char checkpoint_path[SY_PATH_BYTES];
+    json_t *about; /* owned */
     char identity[SY_HASH_TEXT_BYTES];
 };
 
 /* What a checkpoint holds, in one place for saving and loading. */
 static struct nas_checkpoint describe_state(struct training *t)
 {
-    struct nas_checkpoint state = {.step = t->step};
+    struct nas_checkpoint state = {.step = t->step, .about = t->about};
     size_t count = t->network->value_count;
     memcpy(state.identity, t->identity, sizeof state.identity);
     nas_checkpoint_add(&state, "values", t->network->values, count);
@@ -79,6 +82,12 @@ static enum sy_status save_checkpoint(struct training *t, struct sy_error *err)
         t->weight_saved[d] = (float)t->weight[d];
     }
     struct nas_checkpoint state = describe_state(t);
+    if (!nas_checkpoint_finite(&state)) {
+        sy_log_warn("step %lld: weights are not finite; the checkpoint before "
+                    "it stays",
+                    (long long)t->step);
+        return SY_OK; /* the next loss says whose they are */
+    }
     return nas_checkpoint_save(&state, t->checkpoint_path, err);
 }
 
@@ -105,63 +114,13 @@ static enum sy_status load_checkpoint(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
-/* Adds an expert: whose it is, its name, and the ids of its blocks. */
-static void identify_expert(struct sy_hash *hash,
-                            const struct sy_network *network, int index)
+/* Configuration, data and paths: what makes it the same run. */
+static enum sy_status identify(struct training *t, struct sy_error *err)
 {
-    const struct sy_expert *expert = &network->expert[index];
-    const char *domain = network->domain[expert->domain].name;
-    sy_hash_add(hash, domain, strlen(domain) + 1);
-    sy_hash_add(hash, expert->name, strlen(expert->name) + 1);
-    for (int l = 0; l < expert->path.layer_count; l++) {
-        const char *id = network->spec.layer[l].block[expert->path.block[l]].id;
-        sy_hash_add(hash, id, strlen(id) + 1);
-    }
-}
-
-/*
- * Configuration, data and paths, as one hash: what makes it the same run.
- * Blocks are told by id, because the indices of a path count only what is
- * left after pruning: "0:0" can be any pair of blocks.
- */
-static void identify(struct training *t)
-{
-    struct sy_hash hash;
-    sy_hash_init(&hash);
-    sy_hash_add(&hash, t->config->hash, strlen(t->config->hash));
-    for (int d = 0; d < t->data.count; d++) {
-        sy_hash_add(&hash, t->data.hash[d], strlen(t->data.hash[d]));
-    }
-    for (int e = 0; e < t->network->expert_count; e++) {
-        identify_expert(&hash, t->network, e);
-    }
-    sy_hash_end(&hash, t->identity);
-}
-
-/* Deals the step's images to the domains. */
-static void deal_images(struct training *t)
-{
-    int64_t all = nas_data_images(&t->data);
-    int64_t total = (int64_t)t->config->train.batch * t->data.count;
-    for (int d = 0; d < t->data.count; d++) {
-        int64_t mine = dom_loader_images(t->data.train[d]);
-        int64_t share = t->config->train.balance_domains
-                            ? t->config->train.batch
-                            : (mine * total + all / 2) / all;
-        t->images[d] = (int)(share > 2 ? share : 2);
-    }
-}
-
-/* Steps for the configured number of passes, at least one. */
-static int64_t count_steps(const struct training *t)
-{
-    int64_t per_step = 0;
-    for (int d = 0; d < t->data.count; d++) {
-        per_step += t->images[d];
-    }
-    double images = t->config->train.epochs * (double)nas_data_images(&t->data);
-    int64_t steps = (int64_t)ceil(images / (double)per_step);
-    return steps > 1 ? steps : 1;
+    t->about = nas_identity("train", t->config, &t->data, t->network);
+    return t->about != NULL && sy_json_hash(t->about, t->identity)
+               ? SY_OK
+               : sy_fail(err, SY_NO_MEMORY, "training: no memory");
 }
 
 /* One segment per expert, and memory for their images and labels. */
@@ -251,11 +210,11 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
     SY_TRY(sy_pool_new(&t->pool, job->threads, err));
     SY_TRY(nas_data_open(&t->data, t->config, job->data, t->pool, err));
     SY_TRY(nas_build(&t->network, t->config, &t->data, job->paths_file, err));
-    deal_images(t);
-    t->steps = count_steps(t);
+    SY_TRY(nas_data_deal(&t->data, t->config, t->images, err));
+    t->steps = nas_data_steps(&t->data, t->images, t->config->train.epochs);
     SY_TRY(make_segments(t, err));
     SY_TRY(make_state(t, err));
-    identify(t);
+    SY_TRY(identify(t, err));
     SY_TRY(make_checkpoint_path(t, err));
     if (job->resume) {
         SY_TRY(load_checkpoint(t, err));
@@ -285,6 +244,7 @@ static void training_close(struct training *t)
     sy_network_free(t->network);
     nas_data_close(&t->data);
     sy_pool_free(t->pool);
+    json_decref(t->about);
 }
 
 /* Every expert of a domain gets the domain's batch. */
@@ -360,7 +320,8 @@ static enum sy_status take_losses(struct training *t, struct sy_error *err)
         if (!isfinite(loss[d])) {
             return sy_fail(err, SY_INTERNAL,
                            "training: the loss of \"%s\" is not finite at "
-                           "step %lld; lower train.optimiser.rate",
+                           "step %lld; lower train.optimiser.rate (the last "
+                           "good checkpoint, if there is one, stays)",
                            t->config->domain[d], (long long)t->step);
         }
         nas_progress_domain(&t->progress, d, loss[d], right[d]);

@@ -59,9 +59,9 @@ say "SIGINT leaves a checkpoint and says how to go on"
 
 before=$(sha256sum m/int/.train/checkpoint.safetensors)
 run 2 train --out m/int "${long[@]}" --resume --set train.batch=9
-says err "another run"
+says err "another run (config.train.batch is 8 there and 9 here)"
 run 2 train --out m/int "${long[@]}" --resume --set 'paths=["1:0"]'
-says err "another run"
+says err "another run (config.paths is "
 cat >paths.json <<'JSON'
 {"domains": {
   "glyphs": {"experts": [{"name": "main", "path": "0:1"}]},
@@ -69,7 +69,7 @@ cat >paths.json <<'JSON'
   "colours": {"experts": [{"name": "main", "path": "0:2"}]}}}
 JSON
 run 2 train --out m/int "${long[@]}" --resume --paths paths.json
-says err "another run"
+says err "another run (paths.colours.main is \"l0b0:l1b1\" there and \"l0b0:l1b2\" here"
 same "a changed configuration or path is refused, the checkpoint stays" \
     "$(sha256sum m/int/.train/checkpoint.safetensors)" "$before"
 

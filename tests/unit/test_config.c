@@ -33,6 +33,20 @@ static const char full_text[] =
     "\"temperature\":3,\"floor\":0.75},"
     "\"augment\":{\"shift\":4,\"cutout\":5,\"flip\":[\"c_3\",\"elsewhere\"]}}}";
 
+static const char search_text[] =
+    "{\"name\":\"s\",\"domains\":[\"a\",\"b\",\"c\"]," NETWORK
+    ",\"search_passes\":3.5,\"train_passes\":2,"
+    "\"fractions\":{\"b\":0.25,\"elsewhere\":0.5},"
+    "\"train\":{\"batch\":12,\"optimiser\":{\"rate\":0.3}},"
+    "\"search\":{\"target\":5000,\"targets\":{\"c\":7000.5,\"z\":1},"
+    "\"op_warmup\":0.2,\"width_warmup\":0.1,\"reward_batch\":24,"
+    "\"reward_paths\":3,\"common_path\":true,\"optimiser\":{\"momentum\":0.5},"
+    "\"reward\":{\"kind\":\"mnas\",\"exponent\":-0.2,\"cost\":\"params\","
+    "\"sharing\":0.3,\"joint\":0.4},"
+    "\"controller\":{\"kind\":\"random\",\"travel\":9,\"growth\":5,"
+    "\"delay\":0.3,\"baseline\":0.8,\"batch_baseline\":false,"
+    "\"entropy\":0.01}}}";
+
 static struct nas_config config;
 static struct sy_error err;
 
@@ -90,6 +104,58 @@ START_TEST(every_key_is_read)
     ck_assert_int_eq(train->cutout, 5);
     nas_config_release(&config);
     ck_assert_ptr_null(config.effective);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(every_key_of_a_search_is_read)
+{
+    sy_check_ok(load(search_text, NULL, NULL), err);
+    const struct nas_search_config *search = &config.search;
+    ck_assert(search->given && search->common_path);
+    ck_assert_double_eq(search->passes, 3.5);
+    ck_assert_double_eq(config.train.epochs, 2);
+    ck_assert_double_eq(config.fraction[0], 1);
+    ck_assert_double_eq(config.fraction[1], 0.25);
+    ck_assert_double_eq(search->target[0], 5000);
+    ck_assert_double_eq(search->target[2], 7000.5);
+    ck_assert_double_eq(search->op_warmup, 0.2);
+    ck_assert_double_eq(search->width_warmup, 0.1);
+    ck_assert_int_eq(search->reward_batch, 24);
+    ck_assert_int_eq(search->reward_paths, 3);
+    /* The supernet's optimiser begins as that of the training. */
+    ck_assert_double_eq(search->optimiser.rate, 0.3);
+    ck_assert_double_eq(search->optimiser.momentum, 0.5);
+    ck_assert_double_eq(config.train.optimiser.momentum, 0.9);
+    ck_assert_int_eq((int)search->reward.kind, NAS_REWARD_MNAS);
+    ck_assert_int_eq((int)search->reward.cost, NAS_COST_PARAMS);
+    ck_assert_double_eq(search->reward.exponent, -0.2);
+    ck_assert_double_eq(search->reward.sharing, 0.3);
+    ck_assert_double_eq(search->reward.joint, 0.4);
+    ck_assert_int_eq((int)search->controller.kind, NAS_CONTROLLER_RANDOM);
+    ck_assert_double_eq(search->controller.travel, 9);
+    ck_assert_double_eq(search->controller.growth, 5);
+    ck_assert_double_eq(search->controller.delay, 0.3);
+    ck_assert_double_eq(search->controller.baseline, 0.8);
+    ck_assert(!search->controller.batch_baseline);
+    ck_assert_double_eq(search->controller.entropy, 0.01);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(a_search_takes_from_training_what_it_leaves_out)
+{
+    sy_check_ok(load(small_text, "search.target=100", "train.batch=20"), err);
+    const struct nas_search_config *search = &config.search;
+    ck_assert(search->given && !search->common_path);
+    ck_assert_int_eq(search->reward_batch, 20);
+    ck_assert_int_eq(search->reward_paths, 4);
+    ck_assert_double_eq(search->optimiser.rate, 0.1);
+    ck_assert_double_eq(search->op_warmup, 0.25);
+    ck_assert_double_eq(search->controller.travel, 100);
+    nas_config_release(&config);
+    sy_check_ok(load(small_text, NULL, NULL), err);
+    ck_assert(!config.search.given);
     nas_config_release(&config);
 }
 END_TEST
@@ -254,6 +320,25 @@ static const struct {
     {"train.weights.flor=1", "did you mean \"floor\""},
     {"train.augment.shift=65", "train.augment.shift: "},
     {"train.augment.flip=a", "train.augment.flip: "},
+    {"search={}", "search.target: is missing: the cost"},
+    {"search.targets={\"a\":5}", "search.target: is missing: the cost that "
+                                 "the paths of \"b\""},
+    {"search.targets={\"z\":\"5\"}", "search.targets: \"z\": expected a num"},
+    {"search={\"target\":5,\"op_warmup\":0.5}", "search.controller: delay"},
+    {"search={\"target\":5,\"width_warmup\":0.5}", "search.controller: delay"},
+    {"search={\"target\":0}", "search.target: "},
+    {"search={\"target\":5,\"reward\":{\"cost\":\"flops\"}}",
+     "search.reward.cost: "},
+    {"search={\"target\":5,\"reward\":{\"exponent\":0.1}}",
+     "search.reward.exponent: "},
+    {"search={\"target\":5,\"controller\":{\"travell\":1}}",
+     "did you mean \"travel\"?"},
+    {"search={\"target\":5,\"reward_paths\":0}", "search.reward_paths: "},
+    {"search={\"target\":5,\"optimiser\":{\"kind\":\"lion\"}}",
+     "search.optimiser.kind: "},
+    {"search_passes=0", "search_passes: "},
+    {"fractions={\"a\":1.5}", "fractions: \"a\": expected a number from"},
+    {"fractions=[1]", "fractions: expected an object"},
     {"network.stem.kind=zero", "network.stem.kind: "},
     {"network.input.channels=1", "network: input.channels: expected 3"},
     {"network.layers=[]", "network.layers: "},
@@ -275,6 +360,9 @@ static const struct {
     {"{\"name\":\"x\",\"domains\":[\"a\"],\"train\":{}}",
      "network: is missing"},
     {"{\"name\":\"x\",\"domains\":[\"a\"]," NETWORK "}", "train: is missing"},
+    {"{\"name\":\"x\",\"domains\":[\"a\"]," NETWORK
+     ",\"train_passes\":3,\"train\":{\"epochs\":3}}",
+     "train_passes: is the same as train.epochs"},
     {"{\"domains\":[\"a\"]," NETWORK ",\"train\":{}}", "name: "},
     {"{\"name\":\"x\"," NETWORK ",\"train\":{}}", "domains: "},
     {"{}", "name: "},
@@ -357,6 +445,8 @@ static Suite *suite(void)
     TCase *tc = tcase_create("config");
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_test(tc, every_key_is_read);
+    tcase_add_test(tc, every_key_of_a_search_is_read);
+    tcase_add_test(tc, a_search_takes_from_training_what_it_leaves_out);
     tcase_add_test(tc, what_is_left_out_has_its_default);
     tcase_add_test(tc, an_optimiser_has_the_defaults_of_its_kind);
     tcase_add_test(tc, flips_of_unknown_domains_are_ignored);

@@ -158,6 +158,46 @@ START_TEST(the_split_is_the_same_every_time_and_nested_in_larger_ones)
 }
 END_TEST
 
+START_TEST(a_fraction_thins_every_class_and_moves_no_image_between_splits)
+{
+    static const double fractions[] = {0.5, 0.25, 0.01};
+    static const int there[] = {5, 2, 1}; /* of 10 images of each class */
+    size_t bytes;
+    int was[30];
+    sy_put_domain(&(struct sy_domain_files){.name = "toy"});
+    uint8_t *file = sy_get("toy/train-images-idx3-ubyte", &bytes);
+    struct dom_domain *whole = open_domain("toy", 0.5);
+    for (int i = 0; i < dom_count(whole, DOM_TRAIN); i++) {
+        was[place(whole, DOM_TRAIN, i, file, 30)] = DOM_TRAIN;
+    }
+    for (int i = 0; i < dom_count(whole, DOM_VALID); i++) {
+        was[place(whole, DOM_VALID, i, file, 30)] = DOM_VALID;
+    }
+    for (int f = 0; f < 3; f++) {
+        struct dom_domain *thin = NULL;
+        struct dom_options options = {.holdout = 0.5, .fraction = fractions[f]};
+        int seen[3] = {0};
+        sy_check_ok(dom_open(&thin, sy_check_folder(), "toy", &options, &err),
+                    err);
+        for (int i = 0; i < dom_count(thin, DOM_TRAIN); i++) {
+            seen[dom_label(thin, DOM_TRAIN, i)]++;
+        }
+        for (int i = 0; i < dom_count(thin, DOM_VALID); i++) {
+            seen[dom_label(thin, DOM_VALID, i)]++;
+            ck_assert_int_eq(was[place(thin, DOM_VALID, i, file, 30)],
+                             DOM_VALID);
+        }
+        for (int k = 0; k < 3; k++) {
+            ck_assert_int_eq(seen[k], there[f]);
+        }
+        ck_assert_int_eq(dom_count(thin, DOM_TEST), dom_count(whole, DOM_TEST));
+        dom_close(thin);
+    }
+    dom_close(whole);
+    sy_free(file);
+}
+END_TEST
+
 START_TEST(small_classes_keep_an_image_on_both_sides)
 {
     static const uint8_t labels[] = {0, 1, 1, 2, 2, 2};
@@ -279,6 +319,8 @@ static Suite *suite(void)
                    splits_are_disjoint_cover_everything_and_hold_every_class);
     tcase_add_test(tc,
                    the_split_is_the_same_every_time_and_nested_in_larger_ones);
+    tcase_add_test(
+        tc, a_fraction_thins_every_class_and_moves_no_image_between_splits);
     tcase_add_test(tc, small_classes_keep_an_image_on_both_sides);
     tcase_add_test(tc, labels_txt_names_the_classes);
     tcase_add_test(tc, too_few_names_are_refused_with_both_counts);

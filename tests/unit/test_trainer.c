@@ -8,9 +8,11 @@
  */
 #include "search/train/trainer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/artefact/safetensors.h"
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 #include "tests/support/check_main.h"
@@ -252,6 +254,46 @@ START_TEST(another_way_does_not_resume)
 }
 END_TEST
 
+START_TEST(a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint)
+{
+    /* Every step writes a checkpoint; at this rate weights soon overflow. */
+    static const struct way wild = {{"train.optimiser.rate=100",
+                                     "train.checkpoint_every_s=1e-9",
+                                     "train.epochs=50", "train.ema=0"},
+                                    false,
+                                    0};
+    struct nas_train_report report;
+    struct sy_st_file *file = NULL;
+    put_files();
+    sy_check_fails(train(&wild, "wild", 1, false, false, &report), SY_INTERNAL,
+                   err);
+    sy_check_says(err, "the loss of \"");
+    sy_check_says(err, "is not finite at step ");
+    sy_check_ok(sy_st_open(&file,
+                           sy_check_path("wild/.train/checkpoint.safetensors"),
+                           &err),
+                err);
+    const struct sy_st_entry *values = sy_st_find(file, "values");
+    for (size_t i = 0; i < values->count; i++) {
+        ck_assert(isfinite(values->data[i]));
+    }
+    sy_st_close(file);
+}
+END_TEST
+
+START_TEST(a_domain_smaller_than_a_batch_is_refused)
+{
+    static const struct way large = {{"train.batch=6"}, false, 0};
+    struct nas_train_report report;
+    put_files();
+    sy_check_fails(train(&large, "large", 1, false, false, &report),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "one: expected at least a batch of 6 training images, "
+                       "found 5");
+    ck_assert(!sy_dir_exists(sy_check_path("large")));
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("trainer");
@@ -265,6 +307,9 @@ static Suite *suite(void)
     tcase_add_test(tc, temperatures_are_fitted_where_images_are_held_out);
     tcase_add_test(tc, no_checkpoint_is_left_and_none_can_be_resumed);
     tcase_add_test(tc, another_way_does_not_resume);
+    tcase_add_test(
+        tc, a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint);
+    tcase_add_test(tc, a_domain_smaller_than_a_batch_is_refused);
     suite_add_tcase(s, tc);
     return s;
 }

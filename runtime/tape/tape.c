@@ -2,9 +2,9 @@
  * tape.c - life of a tape, and the forward pass.
  *
  * DESIGN. The forward builds the step's stages and groups in the step arena
- * as it goes: which segments meet in which unit is known from their paths
- * alone. Every value of every plan keeps its buffer until the next forward,
- * because the backward reads it.
+ * as it goes (tape_groups.c). Every value of every plan keeps its buffer until
+ * the next forward, because the backward reads it; a score keeps those of two
+ * stages, and uses the arenas of the gradients for them.
  */
 #include "runtime/tape/tape.h"
 
@@ -61,134 +61,37 @@ void sy_tape_free(struct sy_tape *tape)
     sy_free(tape);
 }
 
-/* Copies the segments and finds where each one's images begin. */
+/* Copies the segments; each one's images enter the first stage. */
 static enum sy_status take_segments(struct sy_tape *tape,
                                     const struct sy_segment *segments,
-                                    int count)
+                                    int count, const float *images)
 {
     size_t n = (size_t)count;
-    size_t at = 0;
     tape->segment = sy_arena_zero(&tape->step, n, sizeof *tape->segment);
-    tape->image_at = sy_arena_zero(&tape->step, n, sizeof *tape->image_at);
+    tape->input = sy_arena_zero(&tape->step, n, sizeof *tape->input);
     tape->flow = sy_arena_zero(&tape->step, n, sizeof *tape->flow);
     tape->output_grad =
         sy_arena_zero(&tape->step, n, sizeof *tape->output_grad);
-    if (tape->segment == NULL || tape->image_at == NULL || tape->flow == NULL ||
-        tape->output_grad == NULL) {
+    tape->stage_count = sy_network_stages(tape->network);
+    tape->stage = sy_arena_zero(&tape->step, (size_t)tape->stage_count,
+                                sizeof *tape->stage);
+    if (tape->segment == NULL || tape->input == NULL || tape->flow == NULL ||
+        tape->output_grad == NULL || tape->stage == NULL) {
         return SY_NO_MEMORY;
     }
     tape->segment_count = count;
     memcpy(tape->segment, segments, n * sizeof *segments);
     for (int i = 0; i < count; i++) {
-        tape->image_at[i] = at;
-        at += (size_t)segments[i].count *
-              sy_shape_floats(tape->network->spec.input);
+        const float *from = segments[i].images;
+        if (from == NULL) {
+            from = images;
+            images += (size_t)segments[i].count *
+                      sy_shape_floats(tape->network->spec.input);
+        }
+        /* Only read through: a stem never writes its value 0. */
+        memcpy(&tape->input[i], &from, sizeof from);
     }
     return SY_OK;
-}
-
-/* Cuts a member's images into virtual shards and appends their tasks. */
-static void add_tasks(const struct sy_tape *tape, struct tape_group *group,
-                      int member)
-{
-    int images = tape->segment[group->member[member].segment].count;
-    for (int s = 0; s < tape->shards; s++) {
-        int first = (int)((int64_t)images * s / tape->shards);
-        int end = (int)((int64_t)images * (s + 1) / tape->shards);
-        if (end > first) {
-            group->task[group->task_count++] =
-                (struct tape_task){member, first, end - first};
-        }
-    }
-}
-
-/* Gives a member its buffers; value 0 is what the stage before left. */
-static enum sy_status add_member(struct sy_tape *tape, struct tape_group *group,
-                                 int segment, float *input)
-{
-    const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    struct tape_member *member = &group->member[group->member_count];
-    size_t values = (size_t)plan->value_count;
-    size_t images = (size_t)tape->segment[segment].count;
-    struct sy_arena *arena = &tape->step;
-    member->segment = segment;
-    member->value = sy_arena_zero(arena, values, sizeof *member->value);
-    member->grad = sy_arena_zero(arena, values, sizeof *member->grad);
-    member->grad_written =
-        sy_arena_zero(arena, values, sizeof *member->grad_written);
-    member->moments =
-        sy_arena_zero(arena, (size_t)plan->norm_count, sizeof *member->moments);
-    if (member->value == NULL || member->grad == NULL ||
-        member->grad_written == NULL || member->moments == NULL) {
-        return SY_NO_MEMORY;
-    }
-    member->value[0] = input;
-    for (int v = 1; v < plan->value_count; v++) {
-        member->value[v] = sy_arena_alloc(
-            arena, images * sy_shape_floats(plan->value[v]) * sizeof(float));
-        if (member->value[v] == NULL) {
-            return SY_NO_MEMORY;
-        }
-    }
-    add_tasks(tape, group, group->member_count);
-    group->member_count++;
-    return SY_OK;
-}
-
-/* The stage's group for `unit`, made empty when it is not there yet. */
-static struct tape_group *find_group(struct sy_tape *tape,
-                                     struct tape_stage *stage, int unit)
-{
-    for (int g = 0; g < stage->group_count; g++) {
-        if (stage->group[g].unit == unit) {
-            return &stage->group[g];
-        }
-    }
-    size_t members = (size_t)tape->segment_count;
-    struct tape_group *group = &stage->group[stage->group_count];
-    group->unit = unit;
-    group->member = sy_arena_zero(&tape->step, members, sizeof *group->member);
-    group->task = sy_arena_zero(&tape->step, members * (size_t)tape->shards,
-                                sizeof *group->task);
-    if (group->member == NULL || group->task == NULL) {
-        return NULL;
-    }
-    stage->group_count++;
-    return group;
-}
-
-/* Groups all segments at stage `s`; `input` is each one's value 0. */
-static enum sy_status build_stage(struct sy_tape *tape, int s, float **input)
-{
-    struct tape_stage *stage = &tape->stage[s];
-    stage->group = sy_arena_zero(&tape->step, (size_t)tape->segment_count,
-                                 sizeof *stage->group);
-    if (stage->group == NULL) {
-        return SY_NO_MEMORY;
-    }
-    for (int i = 0; i < tape->segment_count; i++) {
-        int unit = sy_network_stage_unit(
-            tape->network, s, tape->segment[i].path, tape->segment[i].domain);
-        struct tape_group *group = find_group(tape, stage, unit);
-        if (group == NULL) {
-            return SY_NO_MEMORY;
-        }
-        SY_TRY(add_member(tape, group, i, input[i]));
-    }
-    return SY_OK;
-}
-
-/* Points `input` at what stage `s` left for each segment. */
-static void stage_outputs(const struct sy_tape *tape, int s, float **input)
-{
-    const struct tape_stage *stage = &tape->stage[s];
-    for (int g = 0; g < stage->group_count; g++) {
-        const struct tape_group *group = &stage->group[g];
-        int output = tape_unit(tape, group)->plan.output;
-        for (int m = 0; m < group->member_count; m++) {
-            input[group->member[m].segment] = group->member[m].value[output];
-        }
-    }
 }
 
 /* From merged moments to what the kernels apply. */
@@ -266,6 +169,14 @@ static enum sy_status forward_group(struct sy_tape *tape,
         job.partial_size = 0;
         tape_run(&job);
     }
+    for (int m = 0; plan->output == 0 && m < group->member_count; m++) {
+        const struct tape_member *member = &group->member[m];
+        if (member->output != member->value[0]) {
+            size_t images = (size_t)tape->segment[member->segment].count;
+            memcpy(member->output, member->value[0],
+                   images * sy_shape_floats(plan->value[0]) * sizeof(float));
+        }
+    }
     return SY_OK;
 }
 
@@ -284,62 +195,63 @@ static enum sy_status make_output_grads(struct sy_tape *tape)
     return SY_OK;
 }
 
+/* All stages; in scoring a stage's values live until the one after next. */
+static enum sy_status run_stages(struct sy_tape *tape, struct sy_error *err)
+{
+    for (int s = 0; s < tape->stage_count; s++) {
+        struct tape_stage *stage = &tape->stage[s];
+        if (tape->scoring) {
+            sy_arena_reset(&tape->grads[s % 2]);
+        }
+        if (tape_build_stage(tape, s) != SY_OK) {
+            return sy_fail(err, SY_NO_MEMORY,
+                           "tape: no memory for the activations of stage %d",
+                           s);
+        }
+        for (int g = 0; g < stage->group_count; g++) {
+            SY_TRY(forward_group(tape, &stage->group[g], err));
+        }
+        tape_mix_forward(tape, stage);
+    }
+    return SY_OK;
+}
+
 enum sy_status sy_tape_forward(struct sy_tape *tape,
                                const struct sy_segment *segments,
                                int segment_count, const float *images,
                                struct sy_error *err)
 {
-    enum sy_status status = SY_OK;
     sy_arena_reset(&tape->step);
-    tape->images = images;
-    tape->stage_count = sy_network_stages(tape->network);
-    tape->stage = sy_arena_zero(&tape->step, (size_t)tape->stage_count,
-                                sizeof *tape->stage);
-    float **input =
-        sy_arena_zero(&tape->step, (size_t)segment_count, sizeof *input);
-    status = take_segments(tape, segments, segment_count);
-    if (status != SY_OK || tape->stage == NULL || input == NULL) {
+    tape->scoring = false;
+    if (take_segments(tape, segments, segment_count, images) != SY_OK) {
         return sy_fail(err, SY_NO_MEMORY, "tape: no memory for a step");
     }
-    /* Only read through: a stem never writes its value 0. */
-    for (int i = 0; i < segment_count; i++) {
-        memcpy(&input[i], &(const float *){images + tape->image_at[i]},
-               sizeof input[i]);
-    }
-    for (int s = 0; s < tape->stage_count; s++) {
-        status = build_stage(tape, s, input);
-        if (status != SY_OK) {
-            return sy_fail(err, status,
-                           "tape: no memory for the activations of stage %d",
-                           s);
-        }
-        for (int g = 0; g < tape->stage[s].group_count; g++) {
-            SY_TRY(forward_group(tape, &tape->stage[s].group[g], err));
-        }
-        stage_outputs(tape, s, input);
-    }
-    status = make_output_grads(tape);
-    return status == SY_OK
+    SY_TRY(run_stages(tape, err));
+    return make_output_grads(tape) == SY_OK
                ? SY_OK
-               : sy_fail(err, status, "tape: no memory for gradients");
+               : sy_fail(err, SY_NO_MEMORY, "tape: no memory for gradients");
+}
+
+enum sy_status sy_tape_score(struct sy_tape *tape,
+                             const struct sy_segment *segments,
+                             int segment_count, const float *images,
+                             struct sy_error *err)
+{
+    sy_arena_reset(&tape->step);
+    tape->scoring = true;
+    if (take_segments(tape, segments, segment_count, images) != SY_OK) {
+        return sy_fail(err, SY_NO_MEMORY, "tape: no memory for a score");
+    }
+    return run_stages(tape, err);
 }
 
 const float *sy_tape_outputs(const struct sy_tape *tape, int segment)
 {
-    const struct tape_stage *last = &tape->stage[tape->stage_count - 1];
-    for (int g = 0; g < last->group_count; g++) {
-        const struct tape_group *group = &last->group[g];
-        for (int m = 0; m < group->member_count; m++) {
-            if (group->member[m].segment == segment) {
-                int output = tape_unit(tape, group)->plan.output;
-                return group->member[m].value[output];
-            }
-        }
-    }
-    return NULL;
+    return tape->input[segment];
 }
 
 float *sy_tape_output_grads(struct sy_tape *tape, int segment)
 {
+    SY_ASSERT(!tape->scoring);
     return tape->output_grad[segment];
 }

@@ -21,7 +21,10 @@ static float *grad_buffer(struct sy_tape *tape, struct sy_arena *arena,
                                      sizeof(float));
 }
 
-/* Gradient buffers of a group; the output's is what flows in. */
+/*
+ * Gradient buffers of a group; the output's is what flows in. A part of a mix
+ * has got its own already, and shares that of the input with the other parts.
+ */
 static enum sy_status open_group(struct sy_tape *tape, int stage,
                                  struct tape_group *group)
 {
@@ -33,8 +36,16 @@ static enum sy_status open_group(struct sy_tape *tape, int stage,
                (size_t)plan->value_count * sizeof *member->grad_written);
         for (int v = stage == 0 ? 1 : 0; v < plan->value_count; v++) {
             if (v == plan->output && v != 0) {
-                member->grad[v] = tape->flow[member->segment];
+                if (member->mix == NULL) {
+                    member->grad[v] = tape->flow[member->segment];
+                }
                 member->grad_written[v] = true;
+                continue;
+            }
+            if (v == 0 && member->mix != NULL) {
+                member->grad[v] = member->mix->input_grad;
+                member->grad_written[v] = member->mix->input_written;
+                member->mix->input_written = true;
                 continue;
             }
             member->grad[v] = grad_buffer(tape, arena, group, member, v);
@@ -149,16 +160,24 @@ static enum sy_status backward_node(struct sy_tape *tape,
     return SY_OK;
 }
 
-/* A plan without nodes hands its gradient on. */
+/* A plan without nodes hands its gradient on; in a mix, weighted. */
 static void pass_through(struct sy_tape *tape, struct tape_group *group)
 {
     const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    size_t floats = sy_shape_floats(plan->value[0]);
     for (int m = 0; m < group->member_count; m++) {
         struct tape_member *member = &group->member[m];
-        size_t images = (size_t)tape->segment[member->segment].count;
-        memcpy(member->grad[0], tape->flow[member->segment],
-               images * floats * sizeof(float));
+        const float *flow = tape->flow[member->segment];
+        float *grad = member->grad[0];
+        size_t floats = (size_t)tape->segment[member->segment].count *
+                        sy_shape_floats(plan->value[0]);
+        if (member->mix == NULL) {
+            memcpy(grad, flow, floats * sizeof(float));
+            continue;
+        }
+        float w = member->mix->choice->weight[member->entry];
+        for (size_t i = 0; i < floats; i++) {
+            grad[i] = w * flow[i] + (member->grad_written[0] ? grad[i] : 0.0f);
+        }
     }
 }
 
@@ -197,6 +216,7 @@ static enum sy_status backward_stage(struct sy_tape *tape, int s, float *grads,
 {
     struct tape_stage *stage = &tape->stage[s];
     sy_arena_reset(&tape->grads[s % 2]);
+    SY_TRY(tape_mix_open(tape, stage, &tape->grads[s % 2], err));
     for (int g = 0; g < stage->group_count; g++) {
         struct tape_group *group = &stage->group[g];
         const struct sy_plan *plan = &tape_unit(tape, group)->plan;
@@ -211,15 +231,20 @@ static enum sy_status backward_stage(struct sy_tape *tape, int s, float *grads,
             pass_through(tape, group);
         }
         for (int m = 0; m < group->member_count; m++) {
-            tape->flow[group->member[m].segment] = group->member[m].grad[0];
+            const struct tape_member *member = &group->member[m];
+            if (member->mix == NULL) {
+                tape->flow[member->segment] = member->grad[0];
+            }
         }
     }
+    tape_mix_close(tape, stage);
     return SY_OK;
 }
 
 enum sy_status sy_tape_backward(struct sy_tape *tape, float *grads,
                                 uint8_t *used, struct sy_error *err)
 {
+    SY_ASSERT(!tape->scoring);
     memcpy(tape->flow, tape->output_grad,
            (size_t)tape->segment_count * sizeof *tape->flow);
     for (int s = tape->stage_count - 1; s >= 0; s--) {
@@ -252,6 +277,7 @@ static void update_norm(struct sy_tape *tape, const struct tape_group *group,
 
 void sy_tape_update_norms(struct sy_tape *tape, float momentum)
 {
+    SY_ASSERT(!tape->scoring);
     for (int s = 0; s < tape->stage_count; s++) {
         for (int g = 0; g < tape->stage[s].group_count; g++) {
             const struct tape_group *group = &tape->stage[s].group[g];

@@ -26,9 +26,14 @@ struct tape_moments {
     int64_t rows;
 };
 
+struct tape_mix;
+
 struct tape_member {
     int segment;
-    float **value; /* by value index of the plan */
+    struct tape_mix *mix; /* of which this is a part; NULL: a hard choice */
+    int entry;            /* in the mix */
+    float **value;        /* by value index of the plan */
+    float *output; /* what the unit leaves: a value, or a copy of the input */
     float **grad;
     bool *grad_written;
     struct tape_moments **moments; /* by norm index */
@@ -42,9 +47,30 @@ struct tape_group {
     struct tape_task *task;
 };
 
+/* One entry of a soft choice: the block's group and the place in it. */
+struct tape_part {
+    struct tape_group *group; /* NULL: weight 0, not computed */
+    int member;
+};
+
+/* A soft choice of a segment: what its parts leave is summed up here. */
+struct tape_mix {
+    int segment;
+    const struct sy_soft_choice *choice;
+    struct tape_part *part; /* by entry */
+    float *output;
+    float *input_grad;   /* backward: all parts add to it */
+    bool input_written;  /* the first part has */
+    float *weight_grad;  /* by entry */
+    size_t input_floats; /* of one image */
+    size_t output_floats;
+};
+
 struct tape_stage {
     int group_count;
     struct tape_group *group;
+    int mix_count;
+    struct tape_mix *mix;
 };
 
 struct sy_tape {
@@ -56,10 +82,10 @@ struct sy_tape {
     struct sy_arena step;     /* lives from one forward to the next */
     struct sy_arena grads[2]; /* stage s uses s % 2, so its successor's
                                  gradients are still there */
+    bool scoring;             /* the last call was sy_tape_score */
     int segment_count;
     struct sy_segment *segment;
-    const float *images;
-    size_t *image_at; /* first float of each segment */
+    float **input; /* by segment: what enters the stage being built */
     int stage_count;
     struct tape_stage *stage;
     float **output_grad; /* by segment */
@@ -80,6 +106,22 @@ struct tape_job {
     bool backward;
     size_t partial_size; /* floats of one task's slice */
 };
+
+/*
+ * Puts all segments into groups of stage `s` and gives them their buffers;
+ * value 0 of each is tape->input, which afterwards is what the stage leaves.
+ */
+enum sy_status tape_build_stage(struct sy_tape *tape, int s);
+
+/*
+ * Mixes of a stage. Forward: sums the parts up. Open: before the backward of
+ * its groups, writes each part's gradient, weight * that of the output, and
+ * the gradient of the weight; close: `flow` becomes the input's gradient.
+ */
+void tape_mix_forward(struct sy_tape *tape, struct tape_stage *stage);
+enum sy_status tape_mix_open(struct sy_tape *tape, struct tape_stage *stage,
+                             struct sy_arena *arena, struct sy_error *err);
+void tape_mix_close(struct sy_tape *tape, struct tape_stage *stage);
 
 /* Makes room for slices of `size` floats for `tasks` tasks. */
 enum sy_status tape_reserve_partial(struct sy_tape *tape, int tasks,
@@ -107,11 +149,15 @@ void tape_sum(struct tape_job *job, const int *list, int count);
 int64_t tape_merge_moments(struct tape_job *job, const int *list, int count);
 
 /*
- * Writes to `list` the tasks of all members whose norm slot is that of
- * member `first`, and returns how many; 0 when an earlier member has it.
+ * Writes to `list` the tasks of all members whose norm statistics are those
+ * of member `first`, and returns how many; 0 when an earlier member has them.
  */
 int tape_slot_tasks(const struct sy_tape *tape, const struct tape_group *group,
                     int first, int *list);
+
+/* The images of shard `s` of a segment: [first, first + count). */
+void tape_shard(const struct sy_tape *tape, int segment, int s, int *first,
+                int *count);
 
 const struct sy_unit *tape_unit(const struct sy_tape *tape,
                                 const struct tape_group *group);

@@ -225,18 +225,25 @@ int64_t tape_merge_moments(struct tape_job *job, const int *list, int count)
     return total;
 }
 
+/* True if the norms of two members of a group count their rows together. */
+static bool counts_together(const struct sy_tape *tape,
+                            const struct tape_group *group, int a, int b)
+{
+    const struct sy_network *network = tape->network;
+    int of_a = tape->segment[group->member[a].segment].domain;
+    int of_b = tape->segment[group->member[b].segment].domain;
+    bool shared =
+        network->spec.norm == SY_NORM_SHARED || group->unit == network->stem;
+    return a == b || shared || (of_a == of_b && !tape->scoring);
+}
+
 int tape_slot_tasks(const struct sy_tape *tape, const struct tape_group *group,
                     int first, int *list)
 {
-    const struct sy_network *network = tape->network;
-    int slot_of_first =
-        sy_network_slot(network, group->unit,
-                        tape->segment[group->member[first].segment].domain);
     int count = 0;
     for (int t = 0; t < group->task_count; t++) {
         int member = group->task[t].member;
-        int domain = tape->segment[group->member[member].segment].domain;
-        if (sy_network_slot(network, group->unit, domain) != slot_of_first) {
+        if (!counts_together(tape, group, first, member)) {
             continue;
         }
         if (member < first) {

@@ -34,8 +34,8 @@ enum sy_status nas_heldout_init(struct nas_heldout *heldout,
     for (int e = 0; enough && e < experts; e++) {
         const struct sy_expert *expert = &network->expert[e];
         int count = images_of(data, expert->domain);
-        heldout->segment[e] =
-            (struct sy_segment){expert->domain, count, &expert->path};
+        heldout->segment[e] = (struct sy_segment){
+            .domain = expert->domain, .count = count, .path = &expert->path};
         images += (size_t)count;
     }
     heldout->pixels = sy_alloc(images * image * sizeof(float));

@@ -39,7 +39,7 @@ struct training {
     int images[SY_MAX_DOMAINS]; /* per step */
     int segment_count;          /* one per expert */
     struct sy_segment *segment;
-    float *pixels;
+    float *pixels[SY_MAX_DOMAINS];
     int *labels[SY_MAX_DOMAINS];
     float weight_state[SY_MAX_DOMAINS * NAS_WEIGHT_STATE_FLOATS];
     double weight[SY_MAX_DOMAINS];
@@ -123,33 +123,33 @@ static enum sy_status identify(struct training *t, struct sy_error *err)
                : sy_fail(err, SY_NO_MEMORY, "training: no memory");
 }
 
-/* One segment per expert, and memory for their images and labels. */
+/* Memory for a step's images and labels; one segment per expert. */
 static enum sy_status make_segments(struct training *t, struct sy_error *err)
 {
     const struct sy_network *network = t->network;
     size_t image = sy_shape_floats(network->spec.input);
-    size_t images = 0;
     t->segment_count = network->expert_count;
     t->segment = sy_alloc_zero((size_t)t->segment_count, sizeof *t->segment);
-    if (t->segment == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    bool enough = t->segment != NULL;
+    for (int d = 0; d < t->data.count; d++) {
+        size_t count = (size_t)t->images[d];
+        t->pixels[d] = sy_alloc(count * image * sizeof(float));
+        t->labels[d] = sy_alloc(count * sizeof(int));
+        enough = enough && t->pixels[d] != NULL && t->labels[d] != NULL;
+    }
+    if (!enough) {
+        return sy_fail(err, SY_NO_MEMORY,
+                       "training: no memory for the images of a step");
     }
     for (int e = 0; e < t->segment_count; e++) {
         const struct sy_expert *expert = &network->expert[e];
-        t->segment[e] = (struct sy_segment){
-            expert->domain, t->images[expert->domain], &expert->path};
-        images += (size_t)t->segment[e].count;
+        t->segment[e] =
+            (struct sy_segment){.domain = expert->domain,
+                                .count = t->images[expert->domain],
+                                .path = &expert->path,
+                                .images = t->pixels[expert->domain]};
     }
-    t->pixels = sy_alloc(images * image * sizeof(float));
-    bool enough = t->pixels != NULL;
-    for (int d = 0; d < t->data.count; d++) {
-        t->labels[d] = sy_alloc((size_t)t->images[d] * sizeof(int));
-        enough = enough && t->labels[d] != NULL;
-    }
-    return enough
-               ? SY_OK
-               : sy_fail(err, SY_NO_MEMORY,
-                         "training: no memory for %zu images a step", images);
+    return SY_OK;
 }
 
 /* Gradients, optimiser and average. */
@@ -237,8 +237,8 @@ static void training_close(struct training *t)
     sy_free(t->grads);
     sy_free(t->used);
     sy_free(t->segment);
-    sy_free(t->pixels);
     for (int d = 0; d < SY_MAX_DOMAINS; d++) {
+        sy_free(t->pixels[d]);
         sy_free(t->labels[d]);
     }
     sy_network_free(t->network);
@@ -250,20 +250,9 @@ static void training_close(struct training *t)
 /* Every expert of a domain gets the domain's batch. */
 static enum sy_status fill_batch(struct training *t, struct sy_error *err)
 {
-    size_t image = sy_shape_floats(t->network->spec.input);
-    const float *of_domain[SY_MAX_DOMAINS] = {NULL};
-    float *at = t->pixels;
-    for (int s = 0; s < t->segment_count; s++) {
-        int d = t->segment[s].domain;
-        size_t floats = (size_t)t->images[d] * image;
-        if (of_domain[d] != NULL) {
-            memcpy(at, of_domain[d], floats * sizeof(float));
-        } else {
-            SY_TRY(dom_loader_fill(t->data.train[d], t->step, t->images[d], at,
-                                   t->labels[d], t->pool, err));
-            of_domain[d] = at;
-        }
-        at += floats;
+    for (int d = 0; d < t->data.count; d++) {
+        SY_TRY(dom_loader_fill(t->data.train[d], t->step, t->images[d],
+                               t->pixels[d], t->labels[d], t->pool, err));
     }
     return SY_OK;
 }
@@ -355,8 +344,7 @@ static enum sy_status do_step(struct training *t, struct sy_error *err)
                                    t->pool, t->step, t->accuracy, err));
     }
     SY_TRY(fill_batch(t, err));
-    SY_TRY(
-        sy_tape_forward(t->tape, t->segment, t->segment_count, t->pixels, err));
+    SY_TRY(sy_tape_forward(t->tape, t->segment, t->segment_count, NULL, err));
     SY_TRY(take_losses(t, err));
     SY_TRY(sy_tape_backward(t->tape, t->grads, t->used, err));
     sy_tape_update_norms(t->tape, (float)train->norm_momentum);

@@ -1,7 +1,7 @@
 /*
  * test_tape.c - the training step on small random networks of every block
  * kind: gradients against finite differences, bits whatever the number of
- * threads, and what must not be touched.
+ * threads, what must not be touched, soft choices, and scores.
  */
 #include <math.h>
 #include <string.h>
@@ -19,6 +19,7 @@ struct step {
     struct sy_tape *tape;
     struct sy_pool *pool;
     struct sy_path path[SEGMENTS];
+    struct sy_soft_choice soft[SEGMENTS][SY_MAX_LAYERS];
     struct sy_segment segment[SEGMENTS];
     float *images;
     float *wanted; /* dL/d outputs: the loss is their product */
@@ -66,6 +67,33 @@ static void step_open(struct step *step, uint64_t seed, enum sy_norm_mode norm,
     }
     for (size_t i = 0; i < step->outputs; i++) {
         step->wanted[i] = sy_rng_normal(&rng);
+    }
+}
+
+/*
+ * Makes about half of the choices of segments 0 and 2 soft: all candidates,
+ * with weights of both signs, one of them 0 now and then.
+ */
+static void step_soften(struct step *step, uint64_t seed)
+{
+    struct sy_rng rng = sy_rng_stream(seed, SY_RNG_TEST, 2, 0);
+    for (int s = 0; s < SEGMENTS; s += 2) {
+        step->segment[s].soft = step->soft[s];
+        for (int l = 0; l < step->network->spec.layer_count; l++) {
+            struct sy_soft_choice *choice = &step->soft[s][l];
+            if (sy_rng_below(&rng, 2) == 0) {
+                continue;
+            }
+            choice->count = step->network->spec.layer[l].block_count;
+            for (int b = 0; b < choice->count; b++) {
+                /* from the last to the first: entries are not indices */
+                choice->block[b] = choice->count - 1 - b;
+                choice->weight[b] = 1.5f * sy_rng_uniform(&rng) - 0.5f;
+            }
+            if (sy_rng_below(&rng, 3) == 0) {
+                choice->weight[sy_rng_below(&rng, 2)] = 0.0f;
+            }
+        }
     }
 }
 
@@ -296,6 +324,261 @@ START_TEST(running_statistics_move_to_the_batchs_by_the_momentum)
 }
 END_TEST
 
+/* The error of entry `i`'s gradient; as in tensor_error the best counts. */
+static double choice_error(struct step *step, struct sy_soft_choice *choice,
+                           int i, double gradient)
+{
+    float weight = choice->weight[i];
+    double best = INFINITY;
+    for (int k = 0; k < 3; k++) {
+        float length = k == 0 ? 3e-3f : k == 1 ? 1e-3f : 1e-2f;
+        choice->weight[i] = weight + length;
+        double up = step_forward(step);
+        choice->weight[i] = weight - length;
+        double down = step_forward(step);
+        double slope = (up - down) / (2 * (double)length);
+        double error = fabs(slope - gradient) / (fabs(gradient) + 0.1);
+        best = error < best ? error : best;
+    }
+    choice->weight[i] = weight;
+    return best;
+}
+
+START_TEST(the_weights_of_soft_choices_get_their_gradients)
+{
+    struct step step;
+    float grads[SEGMENTS][SY_MAX_LAYERS][SY_MAX_BLOCKS];
+    int layers, checked = 0, bad = 0;
+    step_open(&step, 700 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    step_soften(&step, 700 + (uint64_t)_i);
+    layers = step.network->spec.layer_count;
+    (void)step_forward(&step);
+    step_backward(&step);
+    for (int s = 0; s < SEGMENTS; s++) {
+        for (int l = 0; l < layers; l++) {
+            const float *from = sy_tape_choice_grads(step.tape, s, l);
+            ck_assert((from != NULL) == (step.soft[s][l].count > 0));
+            if (from != NULL) {
+                memcpy(grads[s][l], from,
+                       (size_t)step.soft[s][l].count * sizeof(float));
+            }
+        }
+    }
+    for (int s = 0; s < SEGMENTS; s++) {
+        for (int l = 0; l < layers; l++) {
+            struct sy_soft_choice *choice = &step.soft[s][l];
+            for (int i = 0; i < choice->count; i++) {
+                if (choice->weight[i] == 0.0f) {
+                    ck_assert(grads[s][l][i] == 0.0f);
+                    continue;
+                }
+                double error =
+                    choice_error(&step, choice, i, (double)grads[s][l][i]);
+                ck_assert_msg(error < 0.5, "%d %d %d: error %g", s, l, i,
+                              error);
+                bad += error > 0.03;
+                checked++;
+            }
+        }
+    }
+    ck_assert_int_gt(checked, 3);
+    ck_assert_msg(bad * 10 <= checked, "%d of %d are off", bad, checked);
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(blocks_of_soft_choices_get_their_gradients)
+{
+    struct step step;
+    int checked = 0;
+    int bad = 0;
+    step_open(&step, 710 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    step_soften(&step, 710 + (uint64_t)_i);
+    (void)step_forward(&step);
+    step_backward(&step);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &step.network->tensor[t];
+        if (step.used[t] && tensor->count <= 4096) {
+            double error = tensor_error(&step, tensor);
+            ck_assert_msg(error < 0.5, "%s: relative error %g", tensor->name,
+                          error);
+            bad += error > 0.03;
+            checked++;
+        }
+    }
+    ck_assert_msg(bad * 20 <= checked, "%d of %d tensors are off", bad,
+                  checked);
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(a_soft_choice_of_one_block_is_the_hard_choice_bit_for_bit)
+{
+    struct step hard, soft;
+    step_open(&hard, 720 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    step_open(&soft, 720 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    for (int s = 0; s < SEGMENTS; s++) {
+        soft.segment[s].soft = soft.soft[s];
+        for (int l = 0; l < soft.network->spec.layer_count; l++) {
+            int block = soft.path[s].block[l];
+            soft.soft[s][l] = (struct sy_soft_choice){
+                .count = 1, .block = {block}, .weight = {1.0f}};
+            soft.path[s].block[l] = -1;
+        }
+    }
+    ck_assert(step_forward(&hard) == step_forward(&soft));
+    step_backward(&hard);
+    step_backward(&soft);
+    ck_assert_mem_eq(hard.grads, soft.grads,
+                     hard.network->value_count * sizeof(float));
+    ck_assert_mem_eq(hard.used, soft.used, (size_t)hard.network->tensor_count);
+    step_close(&hard);
+    step_close(&soft);
+}
+END_TEST
+
+START_TEST(the_number_of_threads_does_not_change_a_bit_of_soft_choices)
+{
+    struct step one, many;
+    uint64_t seed = 730 + (uint64_t)_i;
+    step_open(&one, seed, SY_NORM_PER_DOMAIN, 1, NULL);
+    step_open(&many, seed, SY_NORM_PER_DOMAIN, 2 + _i, NULL);
+    step_soften(&one, seed);
+    step_soften(&many, seed);
+    ck_assert(step_forward(&one) == step_forward(&many));
+    step_backward(&one);
+    step_backward(&many);
+    ck_assert_mem_eq(one.grads, many.grads,
+                     one.network->value_count * sizeof(float));
+    for (int s = 0; s < SEGMENTS; s++) {
+        for (int l = 0; l < one.network->spec.layer_count; l++) {
+            if (one.soft[s][l].count > 0) {
+                ck_assert_mem_eq(sy_tape_choice_grads(one.tape, s, l),
+                                 sy_tape_choice_grads(many.tape, s, l),
+                                 (size_t)one.soft[s][l].count * sizeof(float));
+            }
+        }
+    }
+    step_close(&one);
+    step_close(&many);
+}
+END_TEST
+
+START_TEST(blocks_of_weight_0_are_not_read)
+{
+    struct step step;
+    int domains[SEGMENTS];
+    step_open(&step, 740 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    for (int s = 0; s < SEGMENTS; s++) {
+        domains[s] = step.segment[s].domain;
+        step.segment[s].soft = step.soft[s];
+        for (int l = 0; l < step.network->spec.layer_count; l++) {
+            struct sy_soft_choice *choice = &step.soft[s][l];
+            choice->count = step.network->spec.layer[l].block_count;
+            for (int b = 0; b < choice->count; b++) {
+                choice->block[b] = b;
+                choice->weight[b] = b == step.path[s].block[l] ? 0.5f : 0.0f;
+            }
+        }
+    }
+    sy_poison_unused(step.network, step.path, domains, SEGMENTS);
+    ck_assert(isfinite(step_forward(&step)));
+    step_backward(&step);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &step.network->tensor[t];
+        for (size_t i = 0; step.used[t] && i < tensor->count; i++) {
+            ck_assert(isfinite(step.network->values[tensor->offset + i]));
+            ck_assert(isfinite(step.grads[tensor->offset + i]));
+        }
+    }
+    step_close(&step);
+}
+END_TEST
+
+/* Copies the outputs of a scored segment. */
+static float *scored(struct step *step, const struct sy_segment *segments,
+                     int count, int wanted)
+{
+    struct sy_error err = {0};
+    sy_check_ok(sy_tape_score(step->tape, segments, count, step->images, &err),
+                err);
+    const struct sy_segment *segment = &segments[wanted];
+    size_t bytes = (size_t)segment->count *
+                   (size_t)step->network->domain[segment->domain].classes *
+                   sizeof(float);
+    float *copy = sy_alloc(bytes);
+    memcpy(copy, sy_tape_outputs(step->tape, wanted), bytes);
+    return copy;
+}
+
+START_TEST(a_score_of_one_path_a_domain_is_the_forward_bit_for_bit)
+{
+    struct step step;
+    step_open(&step, 750 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    step_soften(&step, 750 + (uint64_t)_i);
+    struct sy_error err = {0};
+    for (int s = 0; s < 3; s++) { /* domains 0, 1, 2 */
+        float *outputs = scored(&step, step.segment, 3, s);
+        sy_check_ok(
+            sy_tape_forward(step.tape, step.segment, 3, step.images, &err),
+            err);
+        ck_assert_mem_eq(outputs, sy_tape_outputs(step.tape, s),
+                         step_outputs(&step, s) * sizeof(float));
+        sy_free(outputs);
+    }
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(a_paths_score_does_not_depend_on_the_paths_beside_it)
+{
+    struct step step;
+    struct sy_segment segments[SEGMENTS];
+    step_open(&step, 760 + (uint64_t)_i, SY_NORM_PER_DOMAIN, 2, NULL);
+    step_soften(&step, 760 + (uint64_t)_i);
+    /* All on the images of the first; 3 leaves the path of 1 at the end. */
+    int last = step.network->spec.layer_count - 1;
+    step.path[3] = step.path[1];
+    step.path[3].block[last] = (step.path[1].block[last] + 1) %
+                               step.network->spec.layer[last].block_count;
+    for (int s = 0; s < SEGMENTS; s++) {
+        segments[s] = step.segment[s];
+        segments[s].domain = 0;
+        segments[s].count = step.segment[0].count;
+        segments[s].images = step.images;
+    }
+    for (int s = 0; s < SEGMENTS; s++) {
+        float *together = scored(&step, segments, SEGMENTS, s);
+        float *alone = scored(&step, &segments[s], 1, 0);
+        ck_assert_mem_eq(together, alone,
+                         step_outputs(&step, 0) * sizeof(float));
+        sy_free(together);
+        sy_free(alone);
+    }
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(steady_scores_and_soft_steps_allocate_nothing)
+{
+    struct step step;
+    step_open(&step, 770, SY_NORM_PER_DOMAIN, 2, NULL);
+    step_soften(&step, 770);
+    int64_t before = 0;
+    struct sy_error err = {0};
+    for (int i = 0; i < 3; i++) {
+        before = sy_alloc_calls();
+        (void)step_forward(&step);
+        step_backward(&step);
+        sy_check_ok(
+            sy_tape_score(step.tape, step.segment, SEGMENTS, step.images, &err),
+            err);
+    }
+    ck_assert_int_eq(sy_alloc_calls(), before);
+    step_close(&step);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tape");
@@ -309,6 +592,25 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, the_backends_agree_on_a_whole_step, 0, 8);
     tcase_add_test(tc, a_steady_run_allocates_nothing);
     tcase_add_test(tc, running_statistics_move_to_the_batchs_by_the_momentum);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("soft choices");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, the_weights_of_soft_choices_get_their_gradients, 0,
+                        2);
+    tcase_add_loop_test(tc, blocks_of_soft_choices_get_their_gradients, 0, 1);
+    tcase_add_loop_test(
+        tc, a_soft_choice_of_one_block_is_the_hard_choice_bit_for_bit, 0, 4);
+    tcase_add_loop_test(
+        tc, the_number_of_threads_does_not_change_a_bit_of_soft_choices, 0, 4);
+    tcase_add_loop_test(tc, blocks_of_weight_0_are_not_read, 0, 4);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("scores");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(
+        tc, a_score_of_one_path_a_domain_is_the_forward_bit_for_bit, 0, 4);
+    tcase_add_loop_test(
+        tc, a_paths_score_does_not_depend_on_the_paths_beside_it, 0, 8);
+    tcase_add_test(tc, steady_scores_and_soft_steps_allocate_nothing);
     suite_add_tcase(s, tc);
     return s;
 }

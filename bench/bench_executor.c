@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/file.h"
+#include "runtime/base/machine.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/bench.h"
 
@@ -118,26 +118,6 @@ static void subject_close(struct subject *subject)
     sy_snapshot_unref(subject->snapshot);
 }
 
-/* The CPU's name as /proc/cpuinfo has it, without quotes. */
-static void cpu_name(char *out, size_t bytes)
-{
-    char *text;
-    size_t length;
-
-    (void)snprintf(out, bytes, "unknown");
-    if (sy_file_read("/proc/cpuinfo", 16 << 20, &text, &length, NULL) !=
-        SY_OK) {
-        return;
-    }
-    const char *at = strstr(text, "model name");
-    at = at != NULL ? strchr(at, ':') : NULL;
-    if (at != NULL) {
-        at += strspn(at, ": \t");
-        (void)snprintf(out, bytes, "%.*s", (int)strcspn(at, "\n\"\\"), at);
-    }
-    sy_free(text);
-}
-
 struct report {
     const struct options *options;
     const struct sy_bench_case *paths; /* options->paths of them */
@@ -181,7 +161,7 @@ static void print_json(const struct report *report)
     char cpu[128], name[SY_PATH_TEXT_BYTES + 64], text[SY_PATH_TEXT_BYTES];
     double us = 0.0, madds = 0.0;
 
-    cpu_name(cpu, sizeof cpu);
+    (void)sy_machine_cpu(cpu, sizeof cpu);
     printf("{\"machine\": {\"cpu\": \"%s\", \"backend\": \"%s\", "
            "\"threads\": 1},\n \"rows\": [",
            cpu, sy_backend_best()->name);

@@ -10,7 +10,7 @@
 
 const struct cli_command *const cli_commands[] = {
     &cmd_domains, &cmd_train,  &cmd_eval,  &cmd_inspect, &cmd_predict,
-    &cmd_serve,   &cmd_export, &cmd_bench, NULL,
+    &cmd_serve,   &cmd_export, &cmd_bench, &cmd_latency, NULL,
 };
 
 static void list_commands(FILE *out)

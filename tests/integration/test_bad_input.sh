@@ -183,6 +183,7 @@ for command in "inspect" "eval --data data" "predict --domain good image.png" \
     refuse 2 repo/absent -- sy "$1" repo/absent "${@:2}"
     refuse 2 repo/ok/2 -- sy "$1" repo/ok/2 "${@:2}"
 done
+refuse 2 repo/absent -- sy latency build repo/absent --out table.json
 damage flipped 'w[-5] ^= 1'
 refuse 2 repo/flipped/1/weights.safetensors SHA-256 -- sy inspect repo/flipped
 damage nan 'w[start:start+4] = struct.pack("<f", float("nan")); seal()'

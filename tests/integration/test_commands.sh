@@ -22,7 +22,7 @@ cp out commands
 # Every command that help lists.
 names=$(sed -n '/^commands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' commands)
 [ "$(wc -w <<<"$names")" -ge 7 ] || fail "help lists: $names"
-for name in domains train eval inspect predict serve export bench; do
+for name in domains train eval inspect predict serve export bench latency; do
     grep -qw "$name" <<<"$names" || fail "help does not list $name"
 done
 for name in $names; do
@@ -171,6 +171,25 @@ for x in d['experts']:
     assert len(x['blocks']) == 5
     assert sum(b['madds'] for b in x['blocks']) == x['madds']"
 say "bench"
+# Of a model as of its configuration; times are those of a busy machine, so a
+# warning that they are off is no failure.
+for what in $model "$tiny"; do
+    run 0 sy latency build "$what" --out table.json --rounds 5 --json
+    keys "
+file = json.load(open('table.json'))
+assert file['network'] == d['network'] and set(file) == set(d)
+assert set(d) == {'kind', 'version', 'name', 'program', 'machine', 'network', 'stem_us',
+                  'trunk_us', 'heads', 'blocks_us', 'correction', 'check'}
+assert [len(x['blocks']) for x in d['network']['layers']] == [len(x) for x in d['blocks_us']]
+assert d['check']['fit_paths'] >= 1 and len(d['check']['paths']) == d['check']['test_paths']"
+    run 0 sy latency build "$what" --out table.json --rounds 5
+    says out "written to table.json"
+done
+run 2 sy latency bild "$tiny" --out table.json
+says err "expected build"
+run 2 sy latency build "$tiny" --out no/such/table.json
+says err "no/such/table.json"
+say "latency"
 
 # Output that cannot be written is a failure, and said.
 for how in "" --json; do

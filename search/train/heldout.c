@@ -21,31 +21,32 @@ enum sy_status nas_heldout_init(struct nas_heldout *heldout,
                                 const struct nas_data *data,
                                 struct sy_error *err)
 {
-    size_t images = 0;
     size_t image = sy_shape_floats(network->spec.input);
+    int experts = network->expert_count;
     for (int d = 0; d < data->count; d++) {
         if (data->valid[d] == NULL) {
             return SY_OK;
         }
     }
-    int experts = network->expert_count;
     heldout->segment = sy_alloc_zero((size_t)experts, sizeof *heldout->segment);
     bool enough = heldout->segment != NULL;
-    for (int e = 0; enough && e < experts; e++) {
-        const struct sy_expert *expert = &network->expert[e];
-        int count = images_of(data, expert->domain);
-        heldout->segment[e] = (struct sy_segment){
-            .domain = expert->domain, .count = count, .path = &expert->path};
-        images += (size_t)count;
-    }
-    heldout->pixels = sy_alloc(images * image * sizeof(float));
-    enough = enough && heldout->pixels != NULL;
     for (int d = 0; enough && d < data->count; d++) {
-        heldout->labels[d] = sy_alloc((size_t)images_of(data, d) * sizeof(int));
-        enough = heldout->labels[d] != NULL;
+        size_t images = (size_t)images_of(data, d);
+        heldout->pixels[d] = sy_alloc(images * image * sizeof(float));
+        heldout->labels[d] = sy_alloc(images * sizeof(int));
+        enough = heldout->pixels[d] != NULL && heldout->labels[d] != NULL;
     }
     if (!enough) {
         return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    for (int e = 0; e < experts; e++) {
+        const struct sy_expert *expert = &network->expert[e];
+        heldout->segment[e] = (struct sy_segment){
+            .domain = expert->domain,
+            .count = images_of(data, expert->domain),
+            .path = &expert->path,
+            .images = heldout->pixels[expert->domain],
+        };
     }
     heldout->segment_count = experts;
     return SY_OK;
@@ -54,8 +55,8 @@ enum sy_status nas_heldout_init(struct nas_heldout *heldout,
 void nas_heldout_release(struct nas_heldout *heldout)
 {
     sy_free(heldout->segment);
-    sy_free(heldout->pixels);
     for (int d = 0; d < SY_MAX_DOMAINS; d++) {
+        sy_free(heldout->pixels[d]);
         sy_free(heldout->labels[d]);
     }
     memset(heldout, 0, sizeof *heldout);
@@ -66,22 +67,6 @@ bool nas_heldout_due(const struct nas_heldout *heldout, int64_t step)
     return heldout->segment_count > 0 && step % NAS_HELDOUT_EVERY == 0;
 }
 
-/* Every expert of a domain sees the same images. */
-static enum sy_status fill(struct nas_heldout *heldout, size_t image,
-                           struct nas_data *data, struct sy_pool *pool,
-                           int64_t step, struct sy_error *err)
-{
-    float *at = heldout->pixels;
-    for (int s = 0; s < heldout->segment_count; s++) {
-        const struct sy_segment *segment = &heldout->segment[s];
-        SY_TRY(dom_loader_fill(data->valid[segment->domain],
-                               step / NAS_HELDOUT_EVERY, segment->count, at,
-                               heldout->labels[segment->domain], pool, err));
-        at += (size_t)segment->count * image;
-    }
-    return SY_OK;
-}
-
 enum sy_status nas_heldout_measure(struct nas_heldout *heldout,
                                    struct sy_tape *tape,
                                    const struct sy_network *network,
@@ -90,10 +75,13 @@ enum sy_status nas_heldout_measure(struct nas_heldout *heldout,
                                    struct sy_error *err)
 {
     int experts[SY_MAX_DOMAINS] = {0};
-    SY_TRY(fill(heldout, sy_shape_floats(network->spec.input), data, pool, step,
-                err));
-    SY_TRY(sy_tape_forward(tape, heldout->segment, heldout->segment_count,
-                           heldout->pixels, err));
+    for (int d = 0; d < data->count; d++) {
+        SY_TRY(dom_loader_fill(data->valid[d], step / NAS_HELDOUT_EVERY,
+                               images_of(data, d), heldout->pixels[d],
+                               heldout->labels[d], pool, err));
+    }
+    SY_TRY(sy_tape_score(tape, heldout->segment, heldout->segment_count, NULL,
+                         err));
     memset(accuracy, 0, (size_t)data->count * sizeof *accuracy);
     for (int s = 0; s < heldout->segment_count; s++) {
         const struct sy_segment *segment = &heldout->segment[s];

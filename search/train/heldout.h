@@ -22,7 +22,7 @@ enum { NAS_HELDOUT_EVERY = 8, NAS_HELDOUT_IMAGES = 32 };
 struct nas_heldout {
     int segment_count; /* one per expert; 0: not in use */
     struct sy_segment *segment;
-    float *pixels;
+    float *pixels[SY_MAX_DOMAINS];
     int *labels[SY_MAX_DOMAINS];
 };
 

@@ -324,7 +324,9 @@ static void step_make(struct step *s)
                 err);
     for (int d = 0; d < 2; d++) {
         s->segment[d] =
-            (struct sy_segment){d, IMAGES, &s->network->expert[2 * d].path};
+            (struct sy_segment){.domain = d,
+                                .count = IMAGES,
+                                .path = &s->network->expert[2 * d].path};
     }
     size_t floats = 2 * IMAGES * sy_shape_floats(s->network->spec.input);
     s->images = sy_alloc(floats * sizeof(float));

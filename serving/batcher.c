@@ -196,6 +196,22 @@ static void fill_requests(struct srv_batcher *batcher)
     }
 }
 
+/* The batch counts once for each model that has images in it. */
+static void count_executions(const struct srv_batcher *batcher,
+                             int64_t compute_ns)
+{
+    int images[SY_MAX_DOMAINS + 1] = {0};
+    for (int i = 0; i < batcher->slice_count; i++) {
+        images[batcher->slice[i].job->model] += batcher->slice[i].count;
+    }
+    struct srv_stats *stats = batcher->slice[0].job->live->stats;
+    for (int m = 0; m <= SY_MAX_DOMAINS; m++) {
+        if (images[m] > 0) {
+            srv_stats_execute(stats, m, images[m], compute_ns);
+        }
+    }
+}
+
 static void run_executor(struct srv_live *live, struct sy_request *requests,
                          int count)
 {
@@ -228,6 +244,7 @@ static void run_batch(struct srv_batcher *batcher, int count)
     int64_t start_ns = sy_now_ns();
     batcher->run(batcher->slice[0].job->live, batcher->request, count);
     int64_t compute_ns = sy_now_ns() - start_ns;
+    count_executions(batcher, compute_ns);
 
     pthread_mutex_lock(&batcher->lock);
     give_back(batcher, compute_ns, &ended);

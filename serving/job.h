@@ -32,6 +32,7 @@ struct srv_job {
     struct srv_live *live; /* owned reference */
     int domain;
     int expert; /* index into the network's experts */
+    int model;  /* that was asked, for the counters: see stats.h */
     int image_count;
     size_t image_floats; /* of one image */
     int classes;

@@ -57,6 +57,8 @@ enum sy_status srv_live_load(struct srv_live **live,
         sy_snapshot_new(&made->snapshot, network, made->label, NULL, err));
     made->network = sy_snapshot_network(made->snapshot);
     SY_TRY_OUT(choose_experts(made, err));
+    SY_TRY_OUT(
+        srv_stats_new(&made->stats, made->network->domain_count + 1, err));
     SY_TRY_OUT(sy_executor_new(&made->executor, made->snapshot, options->pool,
                                options->max_batch, err));
     made->loaded_ns = sy_now_ns() - start_ns;
@@ -82,5 +84,6 @@ void srv_live_unref(struct srv_live *live)
         sy_executor_free(live->executor);
     }
     sy_snapshot_unref(live->snapshot);
+    srv_stats_free(live->stats);
     sy_free(live);
 }

@@ -18,6 +18,7 @@
 #include "runtime/executor/executor.h"
 #include "runtime/executor/snapshot.h"
 #include "serving/budget.h"
+#include "serving/stats.h"
 #include "serving/waiting.h"
 
 struct srv_live {
@@ -37,8 +38,9 @@ struct srv_live {
     atomic_int weight[SY_MAX_DOMAINS];
     struct srv_waiting waiting; /* the batcher's */
 
-    /* What it has done, for people. */
-    atomic_llong requests;
+    struct srv_stats *stats; /* owned: a model per domain, then the whole */
+
+    /* Images answered for a domain, whichever model was asked. */
     atomic_llong images[SY_MAX_DOMAINS];
 };
 

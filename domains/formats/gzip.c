@@ -1,5 +1,5 @@
 /*
- * gzip.c - gzip'd bytes in and out. The only file that includes zlib.h.
+ * gzip.c - compressed bytes in and out. The only file that includes zlib.h.
  *
  * DESIGN. Both directions work on memory: the callers have the file mapped.
  * A gzip file may consist of several members, one after the other; together
@@ -7,9 +7,10 @@
  * format's own header, so inflating never grows a block: it fills one of the
  * right size and refuses the byte after it. A deflate stream shrinks its
  * input at most 1032 times, so a small file that claims gigabytes is found
- * out before anything is allocated.
+ * out before anything is allocated. Bodies that strangers send have no such
+ * header: they are inflated piece by piece, up to a limit.
  *
- * Source: RFC 1952 (gzip), RFC 1951 (deflate), zlib.h.
+ * Source: RFC 1952 (gzip), RFC 1951 (deflate), RFC 1950 (zlib), zlib.h.
  */
 #include "domains/formats/gzip.h"
 
@@ -20,9 +21,12 @@
 
 enum {
     WINDOW_GZIP = 15 + 16, /* largest window, gzip wrapper */
-    MAX_RATIO = 1032,      /* of deflate, by its format */
+    WINDOW_ZLIB = 15,
+    MAX_RATIO = 1032, /* of deflate, by its format */
     LEVEL = 9,
-    MEMORY_LEVEL = 8
+    FAST_LEVEL = 1,
+    MEMORY_LEVEL = 8,
+    FIRST_BYTES = 16 << 10 /* taken for a body whose size is unknown */
 };
 
 static const size_t piece_bytes = (size_t)1 << 30; /* fits zlib's uInt */
@@ -196,9 +200,9 @@ out:
     return status;
 }
 
-enum sy_status dom_gzip_deflate(const uint8_t *data, size_t bytes,
-                                uint8_t **out, size_t *out_bytes,
-                                struct sy_error *err)
+static enum sy_status deflate_block(const uint8_t *data, size_t bytes,
+                                    int window, int level, uint8_t **out,
+                                    size_t *out_bytes, struct sy_error *err)
 {
     z_stream stream;
     stream_init(&stream);
@@ -207,7 +211,7 @@ enum sy_status dom_gzip_deflate(const uint8_t *data, size_t bytes,
                        "cannot compress %zu bytes at once, the most is %zu",
                        bytes, piece_bytes);
     }
-    if (deflateInit2(&stream, LEVEL, Z_DEFLATED, WINDOW_GZIP, MEMORY_LEVEL,
+    if (deflateInit2(&stream, level, Z_DEFLATED, window, MEMORY_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK) {
         return sy_fail(err, SY_NO_MEMORY, "no memory to compress");
     }
@@ -233,4 +237,113 @@ out:
     deflateEnd(&stream);
     sy_free(block);
     return status;
+}
+
+enum sy_status dom_gzip_deflate(const uint8_t *data, size_t bytes,
+                                uint8_t **out, size_t *out_bytes,
+                                struct sy_error *err)
+{
+    return deflate_block(data, bytes, WINDOW_GZIP, LEVEL, out, out_bytes, err);
+}
+
+enum sy_status dom_deflate_fast(const uint8_t *data, size_t bytes,
+                                enum dom_wrapper wrapper, uint8_t **out,
+                                size_t *out_bytes, struct sy_error *err)
+{
+    return deflate_block(data, bytes,
+                         wrapper == DOM_WRAP_GZIP ? WINDOW_GZIP : WINDOW_ZLIB,
+                         FAST_LEVEL, out, out_bytes, err);
+}
+
+/* A body that grows while it is inflated. */
+struct growing {
+    uint8_t *block;
+    size_t room, filled;
+    size_t limit;
+};
+
+/* More room, up to one byte beyond the limit: it shows that there is more. */
+static enum sy_status grow(struct growing *body, struct sy_error *err)
+{
+    size_t room = body->room == 0 ? FIRST_BYTES : body->room * 2;
+    room = room < body->limit + 1 ? room : body->limit + 1;
+    uint8_t *block = sy_realloc(body->block, room + 1);
+    if (block == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "no memory to inflate the body");
+    }
+    body->block = block;
+    body->room = room;
+    return SY_OK;
+}
+
+/* Inflates until the stream ends or there are more bytes than the limit. */
+static enum sy_status inflate_growing(z_stream *stream, struct growing *body,
+                                      struct sy_error *err)
+{
+    for (;;) {
+        if (body->filled == body->room) {
+            SY_TRY(grow(body, err));
+        }
+        size_t free_bytes = body->room - body->filled;
+        size_t take = free_bytes < piece_bytes ? free_bytes : piece_bytes;
+        stream->next_out = body->block + body->filled;
+        stream->avail_out = (uInt)take;
+        int result = inflate(stream, Z_NO_FLUSH);
+        body->filled += take - stream->avail_out;
+        if (result == Z_STREAM_END || body->filled > body->limit) {
+            return SY_OK;
+        }
+        if (result == Z_MEM_ERROR) {
+            return sy_fail(err, SY_NO_MEMORY, "no memory to inflate the body");
+        }
+        if (result == Z_BUF_ERROR || (result == Z_OK && stream->avail_in == 0 &&
+                                      stream->avail_out > 0)) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "the compressed body ends too early");
+        }
+        if (result != Z_OK) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "the compressed body is damaged: %s",
+                           stream->msg != NULL ? stream->msg : "zlib refuses");
+        }
+    }
+}
+
+enum sy_status dom_inflate_within(const uint8_t *data, size_t bytes,
+                                  enum dom_wrapper wrapper, size_t limit,
+                                  uint8_t **out, size_t *out_bytes,
+                                  bool *too_large, struct sy_error *err)
+{
+    z_stream stream;
+    struct growing body = {.limit = limit};
+    if (bytes > piece_bytes || limit > SIZE_MAX / 4) {
+        return sy_fail(err, SY_UNSUPPORTED,
+                       "cannot inflate %zu bytes at once, the most is %zu",
+                       bytes, piece_bytes);
+    }
+    stream_init(&stream);
+    if (inflateInit2(&stream, wrapper == DOM_WRAP_GZIP ? WINDOW_GZIP
+                                                       : WINDOW_ZLIB) != Z_OK) {
+        return sy_fail(err, SY_NO_MEMORY, "no memory to inflate the body");
+    }
+    stream.next_in = data;
+    stream.avail_in = (uInt)bytes;
+    enum sy_status status = inflate_growing(&stream, &body, err);
+    if (status == SY_OK) {
+        *too_large = body.filled > limit;
+        if (!*too_large && stream.avail_in > 0) {
+            status =
+                sy_fail(err, SY_BAD_INPUT,
+                        "%u bytes follow the compressed body", stream.avail_in);
+        }
+    }
+    inflateEnd(&stream);
+    if (status != SY_OK || *too_large) {
+        sy_free(body.block);
+        return status;
+    }
+    body.block[body.filled] = '\0';
+    *out = body.block;
+    *out_bytes = body.filled;
+    return SY_OK;
 }

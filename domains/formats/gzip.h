@@ -1,6 +1,6 @@
 /*
- * gzip.h - gzip'd bytes in and out, by zlib. The only part of the room that
- * knows zlib.
+ * gzip.h - compressed bytes in and out, by zlib: gzip files, and the gzip and
+ * deflate codings of HTTP bodies. The only part that knows zlib.
  *
  * Thread: any.
  */
@@ -41,6 +41,27 @@ enum sy_status dom_gzip_inflate(const uint8_t *data, size_t bytes,
  */
 enum sy_status dom_gzip_deflate(const uint8_t *data, size_t bytes,
                                 uint8_t **out, size_t *out_bytes,
+                                struct sy_error *err) SY_MUST_USE;
+
+/* What is around a deflate stream. HTTP calls them "gzip" and "deflate". */
+enum dom_wrapper { DOM_WRAP_GZIP, DOM_WRAP_ZLIB };
+
+/*
+ * Inflates one stream whose size nobody tells, as it comes from strangers:
+ * never more than `limit` bytes. *out (owned, sy_free) has a NUL behind its
+ * end. When there is more, the outcome is SY_OK with *too_large and no bytes.
+ * SY_BAD_INPUT: damaged, cut short, or followed by other bytes.
+ */
+enum sy_status dom_inflate_within(const uint8_t *data, size_t bytes,
+                                  enum dom_wrapper wrapper, size_t limit,
+                                  uint8_t **out, size_t *out_bytes,
+                                  bool *too_large,
+                                  struct sy_error *err) SY_MUST_USE;
+
+/* Deflates in a hurry: level 1. *out is owned. */
+enum sy_status dom_deflate_fast(const uint8_t *data, size_t bytes,
+                                enum dom_wrapper wrapper, uint8_t **out,
+                                size_t *out_bytes,
                                 struct sy_error *err) SY_MUST_USE;
 
 #endif

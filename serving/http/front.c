@@ -41,6 +41,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
+#include "serving/http/coding.h"
 
 enum {
     CONNECTION_BYTES = 32 << 10, /* above it each request costs a memset */
@@ -168,6 +169,7 @@ static enum MHD_Result send_reply(struct exchange *x)
     static char no_memory[] = "{\"error\":\"out of memory\"}";
     struct srv_reply *reply = &x->reply;
     struct MHD_Response *response;
+    srv_coding_encode(&x->request, reply);
     if (reply->body != NULL) {
         response = MHD_create_response_from_buffer_with_free_callback(
             reply->body_bytes, reply->body, sy_free);
@@ -229,8 +231,10 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
         return MHD_YES;
     }
     copy_header(x, "Content-Encoding", x->request.content_encoding);
+    copy_header(x, "Accept-Encoding", x->request.accept_encoding);
     copy_header(x, "Inference-Header-Content-Length",
                 x->request.inference_header);
+    srv_coding_check(&x->request, &x->reply);
     return MHD_YES;
 }
 
@@ -294,7 +298,9 @@ static enum MHD_Result take_piece(struct exchange *x, const char *data,
 static enum MHD_Result run_handler(struct exchange *x)
 {
     atomic_store(&x->whole, true);
-    if (x->reply.status == 0) {
+    if (x->reply.status == 0 &&
+        srv_coding_decode(&x->request, &x->body,
+                          x->front->options.max_body_bytes, &x->reply)) {
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);
         if (x->later.state != NULL) {

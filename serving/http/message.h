@@ -36,7 +36,8 @@ struct srv_request {
     int64_t start_ns;                      /* when the headers were there */
 
     /* The request headers that handlers look at; "" when absent. */
-    char content_encoding[SRV_HEADER_BYTES];
+    char content_encoding[SRV_HEADER_BYTES]; /* undone before handlers run */
+    char accept_encoding[SRV_HEADER_BYTES];
     char inference_header[SRV_HEADER_BYTES]; /* Inference-Header-Content-... */
 
     const char *body;  /* "" when there is none; ends with a NUL that */
@@ -55,7 +56,8 @@ struct srv_reply {
     size_t body_bytes;
     int header_count;
     struct srv_header header[SRV_MAX_HEADERS];
-    bool close; /* end the connection afterwards */
+    bool compressible; /* may go out as Accept-Encoding wishes */
+    bool close;        /* end the connection afterwards */
 };
 
 /* Called exactly once by started work, from any thread, without locks. */

@@ -12,7 +12,7 @@
 #include "domains/image/image.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/top.h"
-#include "serving/protocol/model.h"
+#include "serving/protocol/admit.h"
 #include "serving/protocol/text.h"
 #include "serving/protocol/work.h"
 
@@ -75,7 +75,7 @@ static void finish(void *state, struct srv_reply *reply)
     struct srv_text text = {0};
     put_answer(&text, work->job);
     srv_reply_take(reply, 200, "application/json", text.data, text.bytes);
-    srv_work_headers(work, reply);
+    srv_work_answered(work, reply);
 }
 
 /* Decodes and resizes the picture into the job's one image. */
@@ -102,53 +102,55 @@ out:
 
 /* A job for the picture; all that can be wrong with the request is here. */
 static enum sy_status parse(struct srv_job **job, struct srv_context *server,
+                            const struct srv_model *model,
                             const struct srv_request *in, struct sy_error *err)
 {
-    struct srv_model model;
-    struct srv_job *made = NULL;
-    const char *name = srv_target_query(&in->target, "domain");
-    SY_TRY(
-        srv_model_find(&model, server->repository, in->capture[0], NULL, err));
-    int domain;
-    enum sy_status status = SY_OK;
-    SY_TRY_OUT(srv_model_domain(&model, name, &domain, err));
+    struct srv_params params = {.domain =
+                                    srv_target_query(&in->target, "domain")};
     if (in->body_bytes == 0) {
-        status = sy_fail(err, SY_BAD_INPUT,
-                         "request body: expected the bytes of a PNG or JPEG "
-                         "file, found nothing");
-        goto out;
+        return sy_fail(err, SY_BAD_INPUT,
+                       "request body: expected the bytes of a PNG or JPEG "
+                       "file, found nothing");
     }
-    SY_TRY_OUT(srv_batcher_room(server->batcher, model.live, domain, err));
-    SY_TRY_OUT(srv_job_new(&made, model.live, domain, 1, err));
-    SY_TRY_OUT(fill_image(made, in, err));
+    SY_TRY(srv_batcher_room(server->batcher, model->live, model->domain, err));
+    struct srv_job *made = NULL;
+    SY_TRY(srv_admit(&made, model, &params, 1, err));
+    enum sy_status status = fill_image(made, in, err);
+    if (status != SY_OK) {
+        srv_job_unref(made);
+        return status;
+    }
     *job = made;
-    made = NULL;
-out:
-    srv_job_unref(made);
-    srv_model_release(&model);
-    return status;
+    return SY_OK;
 }
 
 void srv_classify(void *context, const struct srv_request *in,
                   struct srv_reply *reply, struct srv_later *later)
 {
+    struct srv_context *server = context;
     struct sy_error err = {0};
-    struct srv_job *job = NULL;
-    if (parse(&job, context, in, &err) != SY_OK) {
+    struct srv_model model;
+    if (srv_model_find(&model, server->repository, in->capture[0], NULL,
+                       &err) != SY_OK) {
         srv_reply_failure(reply, &err);
         return;
     }
     struct srv_work *work = sy_alloc_zero(1, sizeof *work);
     if (work == NULL) {
-        srv_job_unref(job);
         srv_reply_error(reply, 500, "out of memory");
-        return;
+        goto out;
     }
-    work->server = context;
-    work->job = job;
+    srv_work_open(work, server);
+    if (parse(&work->job, server, &model, in, &err) != SY_OK) {
+        srv_work_refuse(work, &model, &err, reply);
+        sy_free(work);
+        goto out;
+    }
     *later = (struct srv_later){.state = work,
                                 .start = start,
                                 .cancel = cancel,
                                 .finish = finish,
                                 .release = release};
+out:
+    srv_model_release(&model);
 }

@@ -5,7 +5,9 @@
  * element is a function. Flat data is the same loop with a single level as
  * long as the whole tensor. Every extent is at least 1, so an empty pair of
  * brackets is never right, and each level's count is compared at its closing
- * bracket and at each comma, so nothing is written beyond the tensor.
+ * bracket and at each comma, so nothing is written beyond the tensor. Data
+ * nested less deeply than the shape does not say which of its dimensions it
+ * joins: there only the elements are counted, as other servers do.
  */
 #include "serving/protocol/json_tensor.h"
 
@@ -22,7 +24,9 @@ struct scan {
     size_t extent[SRV_MAX_DIMS + 1]; /* by level, from 1 */
     size_t count[SRV_MAX_DIMS + 1];
     int level;
+    bool loose;   /* nested partially: levels are free, `total` counts */
     size_t index; /* elements read */
+    size_t total; /* elements of the tensor */
     read_fn read;
     void *out;
     const char *expected;
@@ -93,10 +97,10 @@ static enum sy_status fail_element(const struct scan *scan,
 
 static enum sy_status fail_count(const struct scan *scan, struct sy_error *err)
 {
-    if (scan->levels == 1) {
+    if (scan->levels == 1 || scan->loose) {
         return sy_fail(err, SY_BAD_INPUT, "data: expected %zu values, found %s",
-                       scan->extent[1],
-                       scan->count[1] < scan->extent[1] ? "fewer" : "more");
+                       scan->total,
+                       scan->index < scan->total ? "fewer" : "more");
     }
     return sy_fail(err, SY_BAD_INPUT,
                    "data: at element %zu: an array of dimension %d must hold "
@@ -108,8 +112,10 @@ static enum sy_status fail_count(const struct scan *scan, struct sy_error *err)
 static enum sy_status scan_value(struct scan *scan, struct sy_error *err)
 {
     skip_space(scan);
-    while (scan->level < scan->levels) {
-        if (scan->at == scan->end || *scan->at != '[') {
+    while (scan->loose ? scan->at < scan->end && *scan->at == '['
+                       : scan->level < scan->levels) {
+        if (scan->at == scan->end || *scan->at != '[' ||
+            scan->level == SRV_MAX_DIMS) {
             return sy_fail(err, SY_BAD_INPUT,
                            "data: at element %zu: the nesting of the arrays "
                            "does not match the shape",
@@ -119,7 +125,9 @@ static enum sy_status scan_value(struct scan *scan, struct sy_error *err)
         scan->count[++scan->level] = 0;
         skip_space(scan);
     }
-    if (scan->count[scan->level] == scan->extent[scan->level]) {
+    if (scan->index == scan->total ||
+        (!scan->loose &&
+         scan->count[scan->level] == scan->extent[scan->level])) {
         return fail_count(scan, err);
     }
     if (!scan->read(&scan->at, scan->end, scan->out, scan->index)) {
@@ -138,7 +146,7 @@ static enum sy_status scan_after(struct scan *scan, bool *more,
         skip_space(scan);
         char c = scan->at < scan->end ? *scan->at : '\0';
         bool full = scan->count[scan->level] == scan->extent[scan->level];
-        if ((c == ',' && full) || (c == ']' && !full)) {
+        if (!scan->loose && ((c == ',' && full) || (c == ']' && !full))) {
             scan->count[scan->level] += c == ',' ? 1 : 0;
             return fail_count(scan, err);
         }
@@ -158,6 +166,21 @@ static enum sy_status scan_after(struct scan *scan, bool *more,
     }
 }
 
+/* How many brackets open before the first element. */
+static int opening_brackets(const struct srv_span *span)
+{
+    int count = 0;
+    for (size_t i = 0; i < span->bytes && count <= SRV_MAX_DIMS; i++) {
+        char c = span->text[i];
+        if (c == '[') {
+            count++;
+        } else if (c != ' ' && c != '\n' && c != '\t' && c != '\r') {
+            break;
+        }
+    }
+    return count;
+}
+
 static enum sy_status scan_tensor(struct scan *scan,
                                   const struct srv_span *span,
                                   const struct srv_dims *dims,
@@ -171,14 +194,17 @@ static enum sy_status scan_tensor(struct scan *scan,
     scan->at++;
     skip_space(scan);
     scan->level = 1;
-    if (scan->at < scan->end && *scan->at == '[') {
+    scan->total = srv_dims_elements(dims, SIZE_MAX);
+    int nested = opening_brackets(span);
+    scan->loose = nested > 1 && nested < dims->count;
+    if (nested > 1) {
         scan->levels = dims->count;
         for (int i = 0; i < dims->count; i++) {
             scan->extent[i + 1] = dims->extent[i];
         }
     } else {
         scan->levels = 1;
-        scan->extent[1] = srv_dims_elements(dims, SIZE_MAX);
+        scan->extent[1] = scan->total;
     }
     if (scan->at < scan->end && *scan->at == ']') {
         return fail_count(scan, err);
@@ -190,6 +216,9 @@ static enum sy_status scan_tensor(struct scan *scan,
     }
     if (scan->at != scan->end) {
         return sy_fail(err, SY_BAD_INPUT, "data: bytes behind the array");
+    }
+    if (scan->index < scan->total) {
+        return fail_count(scan, err);
     }
     return SY_OK;
 }

@@ -2,8 +2,9 @@
  * json_tensor.h - a data array straight into a tensor.
  *
  * The array holds exactly as many numbers as the shape has elements, in
- * row-major order, either flat or nested to precisely the shape. Messages
- * name the index of the element (counted flat, from 0) where it went wrong.
+ * row-major order, flat, nested to precisely the shape, or nested less deeply
+ * (then only the numbers are counted). Messages name the index of the element
+ * (counted flat, from 0) where it went wrong.
  *
  * Thread: any.
  */

@@ -67,6 +67,12 @@ void srv_model_release(struct srv_model *model)
     model->live = NULL;
 }
 
+int srv_model_index(const struct srv_model *model)
+{
+    return model->domain >= 0 ? model->domain
+                              : model->live->network->domain_count;
+}
+
 enum sy_status srv_model_domain(const struct srv_model *model, const char *name,
                                 int *domain, struct sy_error *err)
 {

@@ -30,6 +30,9 @@ enum sy_status srv_model_find(struct srv_model *model,
                               struct sy_error *err) SY_MUST_USE;
 void srv_model_release(struct srv_model *model);
 
+/* Its counters in live->stats. */
+int srv_model_index(const struct srv_model *model);
+
 /*
  * The domain that answers: the model's own, from which a name may not differ,
  * or the one of that name in a whole network. SY_BAD_INPUT lists the ones

@@ -79,13 +79,18 @@ static json_t *counts_json(struct srv_context *server, struct srv_live *live)
     struct srv_batcher_stats stats;
     srv_batcher_stats(server->batcher, &stats);
     json_t *images = json_object();
+    json_int_t requests = 0;
+    for (int m = 0; m <= live->network->domain_count; m++) {
+        struct srv_model_stats model;
+        srv_stats_read(live->stats, m, &model);
+        requests += model.success.count;
+    }
     for (int d = 0; d < live->network->domain_count; d++) {
         (void)json_object_set_new(images, live->network->domain[d].name,
                                   json_integer(atomic_load(&live->images[d])));
     }
-    return json_pack("{s:I,s:o,s:i,s:I}", "requests",
-                     (json_int_t)atomic_load(&live->requests), "images", images,
-                     "queued", stats.queued, "batches",
+    return json_pack("{s:I,s:o,s:i,s:I}", "requests", requests, "images",
+                     images, "queued", stats.queued, "batches",
                      (json_int_t)stats.batches);
 }
 

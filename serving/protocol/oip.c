@@ -12,10 +12,10 @@
 
 #include <stdio.h>
 
-#include "serving/protocol/model.h"
+#include "serving/protocol/infer.h"
 #include "serving/protocol/text.h"
 
-static void reply_text(struct srv_reply *reply, struct srv_text *text)
+void srv_oip_reply(struct srv_reply *reply, struct srv_text *text)
 {
     srv_reply_take(reply, 200, "application/json", text->data, text->bytes);
 }
@@ -25,8 +25,10 @@ SRV_HANDLER(srv_oip_server)
     (void)context, (void)in, (void)later;
     struct srv_text text = {0};
     srv_text_puts(&text, "{\"name\":\"switchyard\",\"version\":\"" SY_VERSION
-                         "\",\"extensions\":[]}");
-    reply_text(reply, &text);
+                         "\",\"extensions\":[\"classification\","
+                         "\"model_configuration\",\"binary_tensor_data\","
+                         "\"parameters\",\"statistics\"]}");
+    srv_oip_reply(reply, &text);
 }
 
 SRV_HANDLER(srv_oip_live)
@@ -34,7 +36,7 @@ SRV_HANDLER(srv_oip_live)
     (void)context, (void)in, (void)later;
     struct srv_text text = {0};
     srv_text_puts(&text, "{\"live\":true}");
-    reply_text(reply, &text);
+    srv_oip_reply(reply, &text);
 }
 
 SRV_HANDLER(srv_oip_ready)
@@ -52,7 +54,7 @@ SRV_HANDLER(srv_oip_ready)
     }
     struct srv_text text = {0};
     srv_text_puts(&text, "{\"ready\":true}");
-    reply_text(reply, &text);
+    srv_oip_reply(reply, &text);
 }
 
 SRV_HANDLER(srv_oip_models)
@@ -81,12 +83,11 @@ SRV_HANDLER(srv_oip_models)
         srv_live_unref(live);
     }
     srv_text_puts(&text, "]}");
-    reply_text(reply, &text);
+    srv_oip_reply(reply, &text);
 }
 
-/* The model that a request's path names, or its failure as the answer. */
-static bool find_model(struct srv_context *server, const struct srv_request *in,
-                       struct srv_model *model, struct srv_reply *reply)
+bool srv_oip_find(struct srv_context *server, const struct srv_request *in,
+                  struct srv_model *model, struct srv_reply *reply)
 {
     struct sy_error err = {0};
     if (srv_model_find(model, server->repository, in->capture[0],
@@ -97,50 +98,33 @@ static bool find_model(struct srv_context *server, const struct srv_request *in,
     return true;
 }
 
-/* One tensor's line of the metadata; its first dimension is the batch. */
-static void put_tensor(struct srv_text *text, const char *name,
-                       const char *datatype, const char *rest)
-{
-    srv_text_printf(text,
-                    "{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[-1,%s]}",
-                    name, datatype, rest);
-}
-
 SRV_HANDLER(srv_oip_model)
 {
     (void)later;
     struct srv_model model;
-    if (!find_model(context, in, &model, reply)) {
+    if (!srv_oip_find(context, in, &model, reply)) {
         return;
     }
-    const struct sy_network *network = model.live->network;
-    struct sy_shape input = network->spec.input;
+    struct sy_shape input = model.live->network->spec.input;
     struct srv_text text = {0};
-    char rest[64];
     srv_text_puts(&text, "{\"name\":");
     srv_text_string(&text, model.name);
     srv_text_printf(&text,
                     ",\"versions\":[\"%s\"],\"platform\":\"switchyard\","
-                    "\"inputs\":[",
-                    model.live->label);
-    snprintf(rest, sizeof rest, "%d,%d,%d", input.h, input.w, input.c);
-    put_tensor(&text, "image", "UINT8", rest);
-    srv_text_puts(&text, "],\"outputs\":[");
-    if (model.domain >= 0) {
-        snprintf(rest, sizeof rest, "%d",
-                 network->domain[model.domain].classes);
-        put_tensor(&text, "probabilities", "FP32", rest);
-        srv_text_puts(&text, ",");
-        put_tensor(&text, "logits", "FP32", rest);
-    } else {
-        put_tensor(&text, "domain", "BYTES", "1");
-        srv_text_puts(&text, ",");
-        put_tensor(&text, "label", "BYTES", "1");
-        srv_text_puts(&text, ",");
-        put_tensor(&text, "probability", "FP32", "1");
+                    "\"inputs\":[{\"name\":\"image\",\"datatype\":\"UINT8\","
+                    "\"shape\":[-1,%d,%d,%d]}],\"outputs\":[",
+                    model.live->label, input.h, input.w, input.c);
+    enum srv_output output[SRV_OUTPUTS];
+    int count = srv_model_outputs(&model, output);
+    for (int i = 0; i < count; i++) {
+        srv_text_printf(
+            &text, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[-1,%d]}",
+            i > 0 ? "," : "", srv_output_name(output[i]),
+            srv_output_is_text(output[i]) ? "BYTES" : "FP32",
+            srv_output_columns(&model, output[i]));
     }
     srv_text_puts(&text, "]}");
-    reply_text(reply, &text);
+    srv_oip_reply(reply, &text);
     srv_model_release(&model);
 }
 
@@ -148,13 +132,13 @@ SRV_HANDLER(srv_oip_model_ready)
 {
     (void)later;
     struct srv_model model;
-    if (!find_model(context, in, &model, reply)) {
+    if (!srv_oip_find(context, in, &model, reply)) {
         return;
     }
     struct srv_text text = {0};
     srv_text_puts(&text, "{\"name\":");
     srv_text_string(&text, model.name);
     srv_text_puts(&text, ",\"ready\":true}");
-    reply_text(reply, &text);
+    srv_oip_reply(reply, &text);
     srv_model_release(&model);
 }

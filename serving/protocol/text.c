@@ -22,7 +22,7 @@ void srv_text_release(struct srv_text *text)
     *text = (struct srv_text){0};
 }
 
-static void text_fail(struct srv_text *text)
+void srv_text_fail(struct srv_text *text)
 {
     srv_text_release(text);
     text->failed = true;
@@ -34,7 +34,7 @@ char *srv_text_reserve(struct srv_text *text, size_t more)
         return NULL;
     }
     if (more > SIZE_MAX / 4 - text->bytes) {
-        text_fail(text);
+        srv_text_fail(text);
         return NULL;
     }
     size_t need = text->bytes + more + 1;
@@ -45,7 +45,7 @@ char *srv_text_reserve(struct srv_text *text, size_t more)
         }
         char *data = sy_realloc(text->data, room);
         if (data == NULL) {
-            text_fail(text);
+            srv_text_fail(text);
             return NULL;
         }
         text->data = data;
@@ -77,7 +77,7 @@ void srv_text_printf(struct srv_text *text, const char *format, ...)
     int bytes = vsnprintf(NULL, 0, format, args);
     va_end(args);
     if (bytes < 0) {
-        text_fail(text);
+        srv_text_fail(text);
         return;
     }
     char *end = srv_text_reserve(text, (size_t)bytes);

@@ -26,6 +26,9 @@ struct srv_text {
     bool failed;
 };
 
+/* Marks the text as failed, as an allocation that fails does. */
+void srv_text_fail(struct srv_text *text);
+
 /* Gives the bytes back; the text is then empty and may be used again. */
 void srv_text_release(struct srv_text *text);
 

@@ -10,6 +10,20 @@
 #include "runtime/base/clock.h"
 #include "runtime/executor/top.h"
 
+void srv_work_open(struct srv_work *work, struct srv_context *server)
+{
+    *work = (struct srv_work){.server = server, .opened_ns = sy_now_ns()};
+}
+
+void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
+                     const struct sy_error *err, struct srv_reply *reply)
+{
+    srv_stats_fail(model->live->stats, srv_model_index(model),
+                   err->status == SY_BUSY ? SRV_FAIL_REJECTED : SRV_FAIL_OTHER,
+                   sy_now_ns() - work->opened_ns);
+    srv_reply_failure(reply, err);
+}
+
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
 {
     struct srv_job *job = work->job;
@@ -17,7 +31,8 @@ void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
     if (job->timeout_ns > 0 && job->timeout_ns < timeout_ns) {
         timeout_ns = job->timeout_ns;
     }
-    job->deadline_ns = sy_now_ns() + timeout_ns;
+    work->filled_ns = sy_now_ns();
+    job->deadline_ns = work->opened_ns + timeout_ns;
     if (srv_batcher_submit(work->server->batcher, job, wake, waiter,
                            &work->refused) != SY_OK) {
         wake(waiter);
@@ -29,47 +44,69 @@ void srv_work_cancel(struct srv_work *work)
     srv_batcher_cancel(work->server->batcher, work->job);
 }
 
+static void fail(const struct srv_work *work, enum srv_fail_reason reason)
+{
+    const struct srv_job *job = work->job;
+    srv_stats_fail(job->live->stats, job->model, reason,
+                   sy_now_ns() - work->opened_ns);
+}
+
 bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
 {
+    work->woken_ns = sy_now_ns();
     if (work->refused.status != SY_OK) {
+        fail(work, work->refused.status == SY_CANCELLED ? SRV_FAIL_CANCELED
+                                                        : SRV_FAIL_REJECTED);
         srv_reply_failure(reply, &work->refused);
         return false;
     }
-    struct srv_live *live = work->job->live;
     switch (work->job->end) {
     case SRV_JOB_DONE:
-        atomic_fetch_add(&live->requests, 1);
-        atomic_fetch_add(&live->images[work->job->domain],
-                         work->job->image_count);
         return true;
     case SRV_JOB_EXPIRED:
+        fail(work, SRV_FAIL_REJECTED);
         srv_reply_error(reply, 503, "Request timeout expired in the queue");
         return false;
     case SRV_JOB_EXPIRED_AWAKE:
+        fail(work, SRV_FAIL_OTHER);
         srv_reply_error(reply, 504, "Request timeout expired while running");
         return false;
     case SRV_JOB_CANCELLED:
+        fail(work, SRV_FAIL_CANCELED);
         srv_reply_error(reply, 499, "the client went away");
         return false;
     case SRV_JOB_STOPPED:
+        fail(work, SRV_FAIL_REJECTED);
         srv_reply_error(reply, 503, "the server is stopping");
         return false;
     case SRV_JOB_OPEN:
         break;
     }
+    fail(work, SRV_FAIL_OTHER);
     srv_reply_error(reply, 500, "the request ended without an answer");
     return false;
 }
 
-void srv_work_headers(const struct srv_work *work, struct srv_reply *reply)
+void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
 {
     const struct srv_job *job = work->job;
-    const struct sy_network *network = job->live->network;
-    srv_reply_header(reply, "Switchyard-Snapshot", "%s", job->live->label);
+    struct srv_live *live = job->live;
+    int64_t now_ns = sy_now_ns();
+    struct srv_request_times times = {
+        .images = job->image_count,
+        .total_ns = now_ns - work->opened_ns,
+        .queue_ns = job->queue_ns,
+        .input_ns = work->filled_ns - work->opened_ns,
+        .infer_ns = job->compute_ns,
+        .output_ns = now_ns - work->woken_ns,
+    };
+    srv_stats_succeed(live->stats, job->model, &times);
+    atomic_fetch_add(&live->images[job->domain], job->image_count);
+    srv_reply_header(reply, "Switchyard-Snapshot", "%s", live->label);
     srv_reply_header(reply, "Switchyard-Domain", "%s",
-                     network->domain[job->domain].name);
+                     live->network->domain[job->domain].name);
     srv_reply_header(reply, "Switchyard-Experts", "%s",
-                     network->expert[job->expert].name);
+                     live->network->expert[job->expert].name);
     srv_reply_header(reply, "Switchyard-Madds", "%lld", (long long)job->madds);
 }
 

@@ -1,6 +1,11 @@
 /*
  * work.h - a job on its way through the batcher, as handlers see it.
  *
+ * A handler notes when it began (srv_work_open), parses, and either refuses
+ * (srv_work_refuse) or leaves the work for later; its `finish` asks
+ * srv_work_done, encodes, and says srv_work_answered. Each request for a
+ * model that was found is counted once, by the one or the other.
+ *
  * Thread: any (a work belongs to one request).
  */
 #ifndef SRV_PROTOCOL_WORK_H
@@ -8,12 +13,27 @@
 
 #include "serving/context.h"
 #include "serving/http/message.h"
+#include "serving/protocol/model.h"
 
 struct srv_work {
     struct srv_context *server;
     struct srv_job *job;     /* the reference is its embedder's */
     struct sy_error refused; /* why the batcher did not take it */
+
+    /* Private to work.c. */
+    int64_t opened_ns; /* the whole request was there */
+    int64_t filled_ns; /* the job held its images */
+    int64_t woken_ns;  /* the answer's numbers were there */
 };
+
+void srv_work_open(struct srv_work *work, struct srv_context *server);
+
+/*
+ * Answers a failure that came before there was a job, and counts it for the
+ * model. `work` may be on the stack.
+ */
+void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
+                     const struct sy_error *err, struct srv_reply *reply);
 
 /* Hands the job to the batcher; `wake(waiter)` comes in any case, once. */
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter);
@@ -22,13 +42,14 @@ void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter);
 void srv_work_cancel(struct srv_work *work);
 
 /*
- * After the wake: true when the outputs are there, and counts them; else
- * answers 499, 503 or 504 and returns false.
+ * After the wake: true when the outputs are there; else answers 499, 503 or
+ * 504, counts the failure, and returns false.
  */
 bool srv_work_done(struct srv_work *work, struct srv_reply *reply);
 
-/* Headers that tell the route: Switchyard-{Snapshot,Domain,Experts,Madds}. */
-void srv_work_headers(const struct srv_work *work, struct srv_reply *reply);
+/* The answer is encoded in the reply: counts it, and adds its headers,
+   Switchyard-{Snapshot,Domain,Experts,Madds}, which tell the route. */
+void srv_work_answered(struct srv_work *work, struct srv_reply *reply);
 
 /* The class of the i-th image: highest probability, ties to the lower. */
 int srv_job_class(const struct srv_job *job, int image);

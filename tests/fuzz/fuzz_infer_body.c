@@ -1,6 +1,8 @@
 /*
  * fuzz_infer_body.c - the whole way from a request body to a job.
  *
+ * The first line is the value of Inference-Header-Content-Length, empty for
+ * none; what follows is the body: JSON, then binary tensors, or raw bytes.
  * The network is a description without weights: parsing needs its shape,
  * domains and labels only. A body that is taken is encoded as well, which
  * walks the answer's side over whatever id and outputs the body asked for.
@@ -30,14 +32,15 @@ static struct srv_live live = {.refs = 1000,
                                .name = "net",
                                .label = "1",
                                .network = &network,
-                               .expert = {0, 1}};
+                               .expert = {0, 1},
+                               .cost_madds = {1, 1}};
 
-static void take_body(int domain, const char *body, size_t bytes)
+static void take_body(int domain, const struct srv_infer_body *body)
 {
     struct srv_model model = {.name = "net", .live = &live, .domain = domain};
     struct srv_infer infer;
     struct sy_error err = {0};
-    if (srv_infer_parse(&infer, &model, body, bytes, 8, &err) != SY_OK) {
+    if (srv_infer_parse(&infer, &model, body, 8, &err) != SY_OK) {
         if (err.message[0] == '\0') {
             abort();
         }
@@ -52,21 +55,37 @@ static void take_body(int domain, const char *body, size_t bytes)
     size_t outputs = (size_t)job->image_count * CLASSES;
     memset(job->logits, 0, 2 * outputs * sizeof(float));
     struct srv_text text = {0};
-    srv_infer_encode(&infer, &text);
+    size_t json_bytes = 0;
+    srv_infer_encode(&infer, &text, &json_bytes);
+    if (!text.failed && json_bytes > text.bytes) {
+        abort();
+    }
     srv_text_release(&text);
     srv_infer_release(&infer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    char *body = malloc(bytes + 1);
-    if (body == NULL) {
+    const uint8_t *line = memchr(data, '\n', bytes);
+    size_t header_bytes = line == NULL ? 0 : (size_t)(line - data);
+    char header[160];
+    if (line == NULL || header_bytes >= sizeof header) {
+        return 0;
+    }
+    memcpy(header, data, header_bytes);
+    header[header_bytes] = '\0';
+    bytes -= header_bytes + 1;
+    char *copy = malloc(bytes + 1);
+    if (copy == NULL) {
         abort();
     }
-    memcpy(body, data, bytes);
-    body[bytes] = '\0';
-    take_body(0, body, bytes);
-    take_body(-1, body, bytes);
-    free(body);
+    memcpy(copy, line + 1, bytes);
+    copy[bytes] = '\0';
+    struct srv_infer_body body;
+    if (srv_infer_split(&body, header, copy, bytes, NULL) == SY_OK) {
+        take_body(0, &body);
+        take_body(-1, &body);
+    }
+    free(copy);
     return 0;
 }

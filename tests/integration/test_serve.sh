@@ -134,7 +134,8 @@ infer=$url/v2/models/net.d0/infer
 # What there is.
 for path in /v2 /v2/ /v2/health/live /v2/health/ready /v2/models \
     /v2/models/net /v2/models/net/ready /v2/models/net.d1/versions/1 \
-    /v2/models/net.d1/versions/1/ready /v1/networks /v1/networks/net /; do
+    /v2/models/net.d1/versions/1/ready /v2/models/stats /v2/models/net/stats \
+    /v2/models/net.d1/config /v2/models/net.d1/versions/1/stats /v1/networks /v1/networks/net /; do
     expect 200 "$url$path"
 done
 expect 200 -I "$url/v2"
@@ -200,7 +201,29 @@ head -c 5000000 /dev/zero >"$work/large"
 expect 413 --data-binary "@$work/large" "$infer"
 expect 413 -H 'Transfer-Encoding: chunked' --data-binary "@$work/large" "$infer"
 expect 404 --data-binary "@$work/x.png" "$url/none"
-expect 501 -H 'Content-Encoding: gzip' --data-binary "@$work/one.json" "$infer"
+
+# Bodies in a coding, in and out; a bomb is stopped at the limit.
+expect 501 -H 'Content-Encoding: br' --data-binary "@$work/one.json" "$infer"
+expect 400 -H 'Content-Encoding: gzip' --data-binary "@$work/one.json" "$infer"
+python3 - "$work" <<'PY'
+import gzip, sys, zlib
+work = sys.argv[1]
+body = open(f"{work}/one.json", "rb").read()
+open(f"{work}/one.gzip", "wb").write(gzip.compress(body))
+open(f"{work}/one.deflate", "wb").write(zlib.compress(body))
+open(f"{work}/bomb.gzip", "wb").write(gzip.compress(bytes(5 << 20)))
+PY
+for coding in gzip deflate; do
+    expect 200 --compressed -H "Accept-Encoding: $coding" \
+        -H "Content-Encoding: $coding" --data-binary "@$work/one.$coding" "$infer"
+    cmp -s "$work/body" "$work/one.reply" || fail "the answer to $coding differs"
+    curl -s -D - -o /dev/null -H "Accept-Encoding: $coding" \
+        --data-binary "@$work/one.json" "$infer" |
+        grep -qi "^Content-Encoding: $coding" || fail "no $coding came back"
+done
+expect 413 -H 'Content-Encoding: gzip' --data-binary "@$work/bomb.gzip" "$infer"
+curl -s -D - -o /dev/null -H "Accept-Encoding: gzip" "$url/v2" |
+    grep -qi "^Content-Encoding" && fail "metadata came compressed"
 
 # Framing that could smuggle.
 to='POST /v2/models/net/infer HTTP/1.1\r\nHost: a\r\n'

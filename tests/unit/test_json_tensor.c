@@ -96,6 +96,41 @@ START_TEST(nesting_that_differs_from_the_shape_is_refused)
 }
 END_TEST
 
+START_TEST(of_partial_nesting_only_the_elements_are_counted)
+{
+    static const struct srv_dims dims = {.count = 3, .extent = {2, 2, 2}};
+    static const struct {
+        const char *text;
+        bool good;
+    } cases[] = {
+        {"[[1,2,3,4],[5,6,7,8]]", true},
+        {"[ [1,2],[3,4],\n[5,6],[7,8]]", true},
+        {"[[1,2,3,4,5,6,7,8]]", true},
+        {"[[1,2,3,4,5,6,7],[8]]", true},
+        {"[[1,2,3,4],[5,6,7]]", false},
+        {"[[1,2,3,4],[5,6,7,8,9]]", false},
+        {"[[1,2,3,4,5,6,7,8],[]]", false},
+        {"[[],[1,2,3,4,5,6,7,8]]", false},
+        {"[[1,2,3,4],[5,6,7,8],]", false},
+        {"[[1,2,3,4][5,6,7,8]]", false},
+        {"[[1,2,3,4],[5,6,7,8]", false},
+        {"[[1,2,3,4]],[5,6,7,8]", false},
+        {"[[1,2,3,[[[[[[[[4]]]]]]]],5,6,7,8]]", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct srv_span span = {cases[i].text, strlen(cases[i].text)};
+        float out[8] = {0};
+        struct sy_error err = {0};
+        enum sy_status status = srv_tensor_f32(&span, &dims, out, &err);
+        ck_assert_msg((status == SY_OK) == cases[i].good, "%s: %s",
+                      cases[i].text, err.message);
+        for (int k = 0; k < 8 && status == SY_OK; k++) {
+            ck_assert(out[k] == (float)(k + 1));
+        }
+    }
+}
+END_TEST
+
 START_TEST(what_is_not_json_is_refused)
 {
     static const char *const bad[] = {"[1,2,3,4,5,6",
@@ -226,6 +261,7 @@ int main(void)
     tcase_add_test(tc, bytes_take_whole_numbers_up_to_255_only);
     tcase_add_test(tc, counts_that_differ_from_the_shape_are_refused);
     tcase_add_test(tc, nesting_that_differs_from_the_shape_is_refused);
+    tcase_add_test(tc, of_partial_nesting_only_the_elements_are_counted);
     tcase_add_test(tc, what_is_not_json_is_refused);
     tcase_add_test(tc, nan_and_infinity_are_scanned);
     tcase_add_test(tc, elements_of_a_shape_do_not_overflow);

@@ -1,0 +1,24 @@
+/*
+ * admit.h - from what a request asks for to a job: which domain, which
+ * expert, for how long.
+ *
+ * Thread: any.
+ */
+#ifndef SRV_PROTOCOL_ADMIT_H
+#define SRV_PROTOCOL_ADMIT_H
+
+#include "serving/protocol/model.h"
+#include "serving/protocol/params.h"
+
+/*
+ * A job for `image_count` images of what the model and the parameters name.
+ * Without `max_madds` the expert is the one that the domain's route begins
+ * with; with it, that one if it costs no more, else the dearest expert of the
+ * domain that does. SY_BAD_INPUT: no such domain, or a `max_madds` below the
+ * cheapest expert's cost, which the message names. Owned.
+ */
+enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
+                         const struct srv_params *params, int image_count,
+                         struct sy_error *err) SY_MUST_USE;
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * oip_server.h - a served network without HTTP, for tests of handlers.
+ *
+ * oip_set_up saves a random network "net" with the domains d0, d1, d2 (one
+ * expert "e0" each) in the test's folder and serves it in batches of up to
+ * four images; oip_ask does with a request what the front does.
+ */
+#ifndef SY_TESTS_OIP_SERVER_H
+#define SY_TESTS_OIP_SERVER_H
+
+#include <jansson.h>
+
+#include "serving/context.h"
+#include "serving/http/message.h"
+
+extern struct srv_context oip_server;
+extern struct sy_shape oip_shape; /* of the network's input */
+extern int oip_classes;           /* of domain d0 */
+
+void oip_set_up(void);
+void oip_tear_down(void);
+
+/*
+ * Asks, with the header Inference-Header-Content-Length unless that is NULL;
+ * returns the status. The reply is the caller's to release.
+ */
+int oip_ask_bytes(enum srv_method method, const char *raw, const char *header,
+                  const char *body, size_t bytes, struct srv_reply *reply);
+
+/* The reply as JSON, owned; the status must be the expected one. */
+json_t *oip_ask(enum srv_method method, const char *raw, const char *body,
+                int expected);
+
+/* A POST that must fail with this status and these words. */
+void oip_fails(const char *raw, const char *body, int expected,
+               const char *says);
+
+/*
+ * A body with `images` images; pixel i is (i * 7) % 256, as UINT8 or, over
+ * 255, as FP32. `before` and `after` stand around its "inputs". Owned.
+ */
+char *oip_make_body(int images, bool floats, const char *before,
+                    const char *after);
+
+/* Posts such a body; the reply, owned. */
+json_t *oip_infer(const char *raw, int images, bool floats, const char *before,
+                  const char *after);
+
+/* The data of the index-th output, which must have this name. */
+json_t *oip_output(json_t *reply, size_t index, const char *name);
+
+#endif

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/machine.h"
+#include "bench/lib/machine.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/bench.h"
 
@@ -147,24 +147,13 @@ static void print_text(const struct report *report)
     }
 }
 
-static void print_row(bool first, const char *name, const char *peer,
-                      const char *unit, double ours, double theirs)
-{
-    printf("%s\n  {\"case\": \"%s\", \"peer\": \"%s\", \"unit\": \"%s\", "
-           "\"ours\": %.6g, \"theirs\": %.6g, \"ratio\": %.6g}",
-           first ? "" : ",", name, peer, unit, ours, theirs,
-           theirs != 0.0 ? ours / theirs : 0.0);
-}
-
 static void print_json(const struct report *report)
 {
-    char cpu[128], name[SY_PATH_TEXT_BYTES + 64], text[SY_PATH_TEXT_BYTES];
+    char name[SY_PATH_TEXT_BYTES + 64], text[SY_PATH_TEXT_BYTES];
     double us = 0.0, madds = 0.0;
+    json_t *rows = json_array(), *machine = bench_machine(sy_backend_best());
 
-    (void)sy_machine_cpu(cpu, sizeof cpu);
-    printf("{\"machine\": {\"cpu\": \"%s\", \"backend\": \"%s\", "
-           "\"threads\": 1},\n \"rows\": [",
-           cpu, sy_backend_best()->name);
+    (void)json_object_set_new(machine, "threads", json_integer(1));
     for (int i = 0; i < report->options->paths; i++) {
         us += report->paths[i].median_us;
         madds += report->madds[i];
@@ -173,17 +162,18 @@ static void print_json(const struct report *report)
         (void)snprintf(name, sizeof name, "path %s, %.0f MAdds",
                        sy_path_text(report->paths[i].path, text),
                        report->madds[i]);
-        print_row(i == 0, name, "mean time per MAdd of all paths", "us",
-                  report->paths[i].median_us, report->madds[i] * us / madds);
+        (void)bench_row(rows, name, "mean time per MAdd of all paths", "us",
+                        report->paths[i].median_us,
+                        report->madds[i] * us / madds);
     }
-    print_row(false, "Spearman of time and MAdds", "target", "rank correlation",
-              report->spearman, 0.95);
+    (void)bench_row(rows, "Spearman of time and MAdds", "target",
+                    "rank correlation", report->spearman, 0.95);
     for (int i = 1; i < SIZES; i++) {
         (void)snprintf(name, sizeof name, "same path, %dx candidates", 1 << i);
-        print_row(false, name, "1x candidates", "us",
-                  report->sizes[i].median_us, report->sizes[0].median_us);
+        (void)bench_row(rows, name, "1x candidates", "us",
+                        report->sizes[i].median_us, report->sizes[0].median_us);
     }
-    printf("\n ]}\n");
+    bench_print(machine, rows);
 }
 
 /* The random paths in the first supernet. */

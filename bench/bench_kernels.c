@@ -21,8 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench/lib/machine.h"
 #include "runtime/backend/backend.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
@@ -111,72 +111,6 @@ static const struct bench_case cases[] = {
     {FORWARD, SY_OP_SCALE, {8, 8, 144}, 0, 0, 0, 0, SY_ACT_NONE, SHARD},
 };
 /* clang-format on */
-
-/* The multiply-add peak of one core: 12 independent chains in registers. */
-#define PEAK(name, bytes, ...)                                                 \
-    __attribute__((__VA_ARGS__ noinline)) static double name(long rounds)      \
-    {                                                                          \
-        typedef float v __attribute__((vector_size(bytes)));                   \
-        v a[12], m = (v){0} + 0.999f, s = (v){0} + 0.001f;                     \
-        for (int i = 0; i < 12; i++) {                                         \
-            a[i] = (v){0} + (float)i;                                          \
-        }                                                                      \
-        for (long r = 0; r < rounds; r++) {                                    \
-            _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++)              \
-            {                                                                  \
-                a[i] = a[i] * m + s;                                           \
-            }                                                                  \
-            __asm__ volatile("");                                              \
-        }                                                                      \
-        float sum = 0.0f;                                                      \
-        for (int i = 0; i < 12; i++) {                                         \
-            sum += a[i][0];                                                    \
-        }                                                                      \
-        return (double)sum;                                                    \
-    }
-/* Contraction has to be asked for here: it is off outside the kernels. */
-PEAK(peak_portable, 16, optimize("O3", "fp-contract=fast"), )
-#ifdef __x86_64__
-PEAK(peak_avx2, 32, optimize("O3", "fp-contract=fast"), target("avx2,fma"), )
-PEAK(peak_avx512, 64, optimize("O3", "fp-contract=fast"),
-     target("avx512f,fma"), )
-#endif
-
-/* Time that this thread was running: the machine may be shared. */
-static int64_t thread_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static double peak_gflops(const struct sy_backend *backend)
-{
-    static volatile double sink;
-    double (*run)(long) = peak_portable;
-    int lanes = 4;
-#ifdef __x86_64__
-    if (strcmp(backend->name, "avx2") == 0) {
-        run = peak_avx2;
-        lanes = 8;
-    } else if (strcmp(backend->name, "avx512") == 0) {
-        run = peak_avx512;
-        lanes = 16;
-    }
-#endif
-    (void)backend;
-    double best = 0.0;
-    for (int i = 0; i < 3; i++) {
-        const long rounds = 200000;
-        int64_t start = thread_ns();
-        sink = run(rounds);
-        int64_t took = thread_ns() - start;
-        double rate = 2.0 * 12.0 * lanes * (double)rounds / (double)took;
-        best = rate > best ? rate : best;
-    }
-    (void)sink;
-    return best;
-}
 
 static float *numbers(size_t floats)
 {
@@ -292,11 +226,11 @@ static double time_unit(const struct unit *u, const struct sy_backend *backend,
     long repeat = 1;
     for (int r = -1; r < ROUNDS; r++) {
         for (;;) {
-            int64_t start = thread_ns();
+            int64_t start = bench_thread_ns();
             for (long i = 0; i < repeat; i++) {
                 unit_run(u, backend, stage);
             }
-            int64_t took = thread_ns() - start;
+            int64_t took = bench_thread_ns() - start;
             if (r >= 0 || took > REPEAT_NS) {
                 round[r < 0 ? 0 : r] = (double)took / (double)repeat;
                 break;
@@ -341,13 +275,13 @@ static double copy_gbytes(double bytes)
     double round[ROUNDS];
     long repeat = 1 + (long)(4e6 / bytes);
     for (int r = -1; r < ROUNDS; r++) {
-        int64_t start = thread_ns();
+        int64_t start = bench_thread_ns();
         for (long i = 0; i < repeat; i++) {
             memcpy(to, from, floats * sizeof *to);
             __asm__ volatile("" : : "r"(to) : "memory");
         }
         round[r < 0 ? 0 : r] = 8.0 * (double)floats * (double)repeat /
-                               (double)(thread_ns() - start);
+                               (double)(bench_thread_ns() - start);
     }
     sy_free(from);
     sy_free(to);
@@ -366,10 +300,7 @@ static void report_row(struct report *report, const char *name,
         fflush(stdout);
         return;
     }
-    json_array_append_new(report->rows,
-                          json_pack("{s:s,s:s,s:s,s:f,s:f,s:f}", "case", name,
-                                    "peer", peer, "unit", unit, "ours", ours,
-                                    "theirs", theirs, "ratio", ours / theirs));
+    (void)bench_row(report->rows, name, peer, unit, ours, theirs);
 }
 
 static void bench_one(struct report *report, const struct sy_backend *backend,
@@ -397,7 +328,8 @@ static void bench_one(struct report *report, const struct sy_backend *backend,
                    (double)sy_op_of(c->op)->madds(&u.node, u.in, u.out) *
                    (c->stage == BACKWARD ? 2.0 : 1.0);
     double bytes = 4.0 * touched(&u, c->stage);
-    double theirs = flops > 0.0 ? peak_gflops(backend) : copy_gbytes(bytes);
+    double theirs =
+        flops > 0.0 ? bench_peak_gflops(backend) : copy_gbytes(bytes);
     double ns = time_unit(&u, backend, c->stage);
     if (flops > 0.0) {
         report_row(report, name, "fma peak", flops / ns, theirs, ns / 1e3);
@@ -483,7 +415,7 @@ static void step_task(void *context, int task, int worker)
 {
     const struct step_run *run = context;
     const struct step *step = &run->steps[task];
-    int64_t start = thread_ns();
+    int64_t start = bench_thread_ns();
     (void)worker;
     for (int i = 0; i < step->count; i++) {
         if (step->unit[i].node.op == SY_OP_NORM) {
@@ -497,7 +429,7 @@ static void step_task(void *context, int task, int worker)
         }
         unit_run(&step->unit[i], run->backend, BACKWARD);
     }
-    run->steps[task].cpu_ns += thread_ns() - start;
+    run->steps[task].cpu_ns += bench_thread_ns() - start;
 }
 
 static void bench_step(struct report *report, const struct sy_backend *backend,
@@ -519,7 +451,7 @@ static void bench_step(struct report *report, const struct sy_backend *backend,
     for (int t = 0; t < threads; t++) {
         step_init(&steps[t], backend);
     }
-    double peak = peak_gflops(backend) * threads;
+    double peak = bench_peak_gflops(backend) * threads;
     for (int r = -2; r < rounds; r++) {
         int64_t start = sy_now_ns();
         sy_pool_run(pool, threads, step_task, &run);
@@ -580,12 +512,11 @@ int main(int argc, char **argv)
         bench_step(&report, *b, pool, rounds);
     }
     if (report.rows != NULL) {
-        json_t *all = json_pack("{s:{s:i,s:s},s:o}", "machine", "threads",
-                                sy_pool_threads(pool), "blas", sy_blas_name(),
-                                "rows", report.rows);
-        json_dumpf(all, stdout, JSON_INDENT(1));
-        printf("\n");
-        json_decref(all);
+        json_t *machine = bench_machine(sy_backend_best());
+        (void)json_object_set_new(machine, "threads",
+                                  json_integer(sy_pool_threads(pool)));
+        (void)json_object_set_new(machine, "blas", json_string(sy_blas_name()));
+        bench_print(machine, report.rows);
     }
     sy_pool_free(pool);
     return 0;

@@ -1,142 +1,169 @@
-"""bench/inference: ours against ONNX Runtime and OpenVINO.
+"""bench/inference: ours against XNNPACK, ONNX Runtime and OpenVINO.
 
-Both sides run the same numbers: our runner writes its network as a model,
-`switchyard export` makes the ONNX file. Sides take turns, pinned to the same
-processors; times are medians, ratios the median of paired rounds.
+All sides run the same numbers: our runner writes its network as a model,
+`switchyard export` makes the ONNX file, bench_xnnpack builds the same network
+from the same seed. Sides take turns, pinned to the same processors; times are
+medians, ratios the median of paired rounds. Beside them: the share of the
+multiply-add peak, measured in the same turns; two threads against one; and a
+fresh process's first request, on a path that has never run.
+
+    --check compares outputs only: no clock is looked at.
 """
 import argparse
-import json
-import os
-import statistics
-import subprocess
 import tempfile
-import time
 
 import common
 
 CONFIGS = ["bench/nets/mbv3s32_1M.json", "bench/nets/mbv3s32_6M.json",
            "bench/nets/mbv3s32_30M.json", "bench/nets/mbv3s224.json",
            "configs/first.json"]
+TURN_MADDS = 1e9  # a turn lasts as long as these take, some 20 ms
+COLD_GOAL_S, COLD_PROCESSES = 0.005, 15
 
 
-def ort_side(path, threads):
-    import numpy
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        path, options, providers=["CPUExecutionProvider"])
-    shape = session.get_inputs()[0].shape
-
-    def make(batch):
-        image = numpy.random.default_rng(1).uniform(
-            -1, 1, (batch, *shape[1:])).astype(numpy.float32)
-        return lambda: session.run(None, {"image": image})
-    return f"ONNX Runtime {onnxruntime.__version__}", make
+def open_peers(config, path, threads):
+    peers = []
+    if common.Xnnpack.here():
+        peers.append(common.Xnnpack(config, threads))
+    else:
+        common.miss("XNNPACK", "Debian's libxnnpack-dev, libpthreadpool-dev")
+    for kind, package in ((common.Ort, "onnxruntime"),
+                          (common.Openvino, "openvino")):
+        try:
+            peers.append(kind(path, threads))
+        except ImportError as error:
+            common.miss(package, error)
+    return peers
 
 
-def openvino_side(path, threads):
-    import numpy
-    import openvino
-    core = openvino.Core()
-    model = core.read_model(path)
-    shape = model.inputs[0].partial_shape
-    side = [shape[i].get_length() for i in (1, 2, 3)]
-
-    def make(batch):
-        fixed = core.read_model(path)
-        fixed.reshape([batch, *side])
-        compiled = core.compile_model(
-            fixed, "CPU", {"INFERENCE_NUM_THREADS": threads,
-                           "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"})
-        image = numpy.random.default_rng(1).uniform(
-            -1, 1, (batch, *side)).astype(numpy.float32)
-        request = compiled.create_infer_request()
-        return lambda: request.infer({0: image})
-    return f"OpenVINO {openvino.__version__.split('-')[0]}", make
-
-
-def timed(call, repeats):
-    def run():
-        begin = time.perf_counter()
-        for _ in range(repeats):
-            call()
-        return (time.perf_counter() - begin) / repeats
-    return run
-
-
-def export(config, folder):
-    """The runner's network as an ONNX file."""
-    model = os.path.join(folder, "repository", "net")
-    common.Runner(config, 1, save=model).close()
-    domain = subprocess.run(
-        [f"{common.RELEASE}/switchyard", "inspect", model, "--json"],
-        check=True, capture_output=True, text=True).stdout
-    name = json.loads(domain)["domains"][0]["name"]
-    path = os.path.join(folder, "net.onnx")
-    subprocess.run([f"{common.RELEASE}/switchyard", "export", model,
-                    "--domain", name, "--out", path], check=True,
-                   stdout=subprocess.DEVNULL)
-    return path
+def close_peers(peers):
+    for peer in peers:
+        if isinstance(peer, common.Side):
+            peer.close()
 
 
 def compare(config, threads, batches, rounds):
-    name = os.path.splitext(os.path.basename(config))[0]
+    """Rows of one network on so many threads."""
+    common.pin(threads)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        path = export(config, folder)
-        ours = common.Runner(config, threads)
-        peers = []
-        for side in (ort_side, openvino_side):
-            try:
-                peers.append(side(path, threads))
-            except ImportError as error:
-                print(f"missing peer: {error}")
+        path, = common.export(config, folder).values()
+        ours = common.Side("bench_runner", config, threads)
+        peers = open_peers(config, path, threads)
         for batch in batches:
-            repeats = max(1, int(2e9 / (ours.madds * batch)))
-            sides = {"ours": lambda: ours.seconds("infer", batch, repeats)}
-            for peer, make in peers:
-                sides[peer] = timed(make(batch), repeats)
+            flops = 2.0 * ours.madds * batch
+            repeats = max(1, int(2 * TURN_MADDS / flops))
+            sides = {"peak": ours.peak, "ours": ours.timed(batch, repeats)}
+            for peer in peers:
+                sides[peer.name] = peer.timed(batch, repeats)
             times = common.take_turns(sides, rounds)
-            for peer, _ in peers:
-                rows.append({
-                    "case": f"{name} {ours.madds / 1e6:.1f} M, batch {batch}, "
-                            f"{threads} threads",
-                    "peer": peer, "unit": "us",
-                    "ours": statistics.median(times["ours"]) * 1e6,
-                    "theirs": statistics.median(times[peer]) * 1e6,
-                    "ratio": common.paired(times["ours"], times[peer]),
-                    "ours_p95": common.p95(times["ours"]) * 1e6,
-                    "theirs_p95": common.p95(times[peer]) * 1e6,
-                    "kernels": ours.backend})
+            case = (f"{common.name_of(config)} {ours.madds / 1e6:.1f} M, "
+                    f"batch {batch}, {threads} thread" + "s" * (threads > 1))
+            peak = [threads * each for each in times["peak"]]
+
+            def rate(name):
+                return [flops / 1e9 / s for s in times[name]]
+            for peer in peers:
+                rows.append(common.row(
+                    case, peer.name, "us", times["ours"], times[peer.name],
+                    1e6, theirs_share=common.paired(rate(peer.name), peak)))
+            rows.append(common.row(case, "multiply-add peak", "GFLOP/s",
+                                   rate("ours"), peak))
+        close_peers(peers)
         ours.close()
     return rows
 
 
-def numbers(text):
-    return [int(word) for word in text.split(",")]
+def compare_threads(config, batch, rounds):
+    """Images a second of two threads against one."""
+    sides, open_sides = {}, []
+    for threads in (1, 2):
+        common.pin(threads)
+        side = common.Side("bench_runner", config, threads)
+        repeats = max(1, int(2 * TURN_MADDS / (side.madds * batch)))
+        open_sides.append(side)
+        sides[threads] = side.timed(batch, repeats)
+    times = common.take_turns(sides, rounds)
+    rate = {n: [batch / s for s in times[n]] for n in sides}
+    case = f"{common.name_of(config)} batch {batch}, 2 threads"
+    for side in open_sides:
+        side.close()
+    return common.row(case, "ours, 1 thread", "images/s", rate[2], rate[1])
+
+
+def first_request(config):
+    """A fresh process's first request after the snapshot is built."""
+    common.pin(1)
+    seconds, peer_seconds, rows = [], [], []
+    name = common.name_of(config)
+    for _ in range(COLD_PROCESSES):
+        side = common.Side("bench_runner", config, 1)
+        seconds.append(side.seconds("infer", 1, 1))
+        side.close()
+    rows.append(common.row(f"{name} first request", "5 ms, the goal", "us",
+                           seconds, COLD_GOAL_S, 1e6))
+    with tempfile.TemporaryDirectory() as folder:
+        path, = common.export(config, folder).values()
+        try:
+            for _ in range(COLD_PROCESSES):
+                session = common.Ort(path, 1)
+                peer_seconds.append(session.timed(1, 1)())
+            rows.append(common.row(f"{name} first request", session.name +
+                                   ", new session", "us", seconds,
+                                   peer_seconds, 1e6))
+        except ImportError as error:
+            common.miss("onnxruntime", error)
+    return rows
+
+
+def check(configs):
+    """Every side gives the same outputs, in batches as alone."""
+    for config in configs:
+        with tempfile.TemporaryDirectory() as folder:
+            path, = common.export(config, folder).values()
+            ours = common.Side("bench_runner", config, 2)
+            peers = open_peers(config, path, 1)
+            size = [int(word) for word in ours.ask("shape").split()]
+            images = common.noise((5, *size))
+            want = ours.answer(images)
+            for i in range(5):
+                if (ours.answer(images[i:i + 1]) != want[i]).any():
+                    raise SystemExit(f"{config}: image {i} depends on its "
+                                     "batch")
+            for peer in peers:
+                what = f"{common.name_of(config)}, {peer.name}"
+                common.agree(what, want, peer.answer(images))
+            close_peers(peers)
+            ours.close()
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="bench/inference",
-                                     description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="bench/inference", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--threads", type=numbers, default=[1, 2],
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=common.numbers, default=[1, 2],
                         metavar="1,2")
-    parser.add_argument("--batches", type=numbers, default=[1, 8, 32],
+    parser.add_argument("--batches", type=common.numbers, default=[1, 8, 32],
                         metavar="1,8,32")
     parser.add_argument("configs", nargs="*", default=CONFIGS)
     options = parser.parse_args()
-    processors = os.sched_getaffinity(0)
+    if options.check:
+        check(options.configs)
+        return
     rows = []
-    for threads in options.threads:
-        os.sched_setaffinity(0, processors)
-        common.pin(threads)
-        for config in options.configs:
+    for config in options.configs:
+        for threads in options.threads:
             rows += compare(config, threads, options.batches, options.rounds)
-    common.report(rows, options.json)
+        if 2 in options.threads:
+            for batch in options.batches[-1:]:
+                rows.append(compare_threads(config, batch, options.rounds))
+        rows += first_request(config)
+    kernels = common.Side("bench_runner", options.configs[0], 1)
+    common.report(rows, options.json, kernels=kernels.backend)
+    kernels.close()
 
 
 if __name__ == "__main__":

@@ -26,9 +26,15 @@
 #include "serving/protocol/routes.h"
 
 enum {
-    SWEEP_MS = 500,        /* between looks for peers that left */
+    SWEEP_MS = 200,   /* between looks at the connections */
+    HEADERS_S = 20,   /* for the headers of a request */
+    GRACE_S = 20,     /* before a body or answer has to keep the rate */
+    LEAST_RATE = 500, /* bytes a second */
+    MAX_CONNECTIONS = 10000,
     LAST_ANSWERS_MS = 2000 /* for sending the 503s at the very end */
 };
+
+#define SECOND_NS INT64_C(1000000000)
 
 struct srv_server {
     struct srv_server_options options;
@@ -80,13 +86,17 @@ static enum sy_status start_front(struct srv_server *server,
                                   struct sy_error *err)
 {
     const struct srv_server_options *o = &server->options;
-    struct srv_front_options front = {.listen_fd = -1,
-                                      .threads = o->http_threads,
-                                      .max_body_bytes = o->max_body_bytes,
-                                      .idle_timeout_s =
-                                          (o->idle_timeout_ms + 999) / 1000,
-                                      .routes = srv_routes,
-                                      .context = &server->context};
+    struct srv_front_options front = {
+        .listen_fd = -1,
+        .threads = o->http_threads,
+        .max_connections = MAX_CONNECTIONS,
+        .max_body_bytes = o->max_body_bytes,
+        .limits = {.idle_ns = (int64_t)o->idle_timeout_ms * 1000000,
+                   .headers_ns = HEADERS_S * SECOND_NS,
+                   .grace_ns = GRACE_S * SECOND_NS,
+                   .least_rate = LEAST_RATE},
+        .routes = srv_routes,
+        .context = &server->context};
     SY_TRY(srv_listen(&front.listen_fd, &server->port, o->host, o->port, err));
     return srv_front_new(&server->front, &front, err);
 }

@@ -16,39 +16,36 @@
  * (what smuggles requests past proxies) are sent at once and end the
  * connection.
  *
- * The library 0.9.75 itself takes Content-Length together with
- * Transfer-Encoding, differing Content-Lengths, and several Hosts; what can
- * be seen of that in the header list is refused here. Bare LF line ends and
- * folded headers cannot be seen: docs/http.md says so.
+ * What the library lets through and should not is refused in framing.c and
+ * target.c. Bare LF line ends and folded headers cannot be seen: docs/http.md
+ * says so.
  *
  * A sleeping connection has no timeout of its own and does not notice that
- * its peer left: the deadline lives with the work (batcher.c). A watcher for
- * lost peers would take MHD_CONNECTION_INFO_CONNECTION_FD in begin_work.
+ * its peer left: the deadline lives with the work (batcher.c), and peers.c
+ * looks after peers that left or are too slow.
  */
 #include "serving/http/front.h"
 
-#include <inttypes.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "serving/http/coding.h"
+#include "serving/http/framing.h"
 
 enum {
     CONNECTION_BYTES = 32 << 10, /* above it each request costs a memset */
     FIRST_BODY_BYTES = 16 << 10,
-    DISCARD_BYTES = 1 << 20, /* beyond max_body_bytes, before we hang up */
-    LOOK_MS = 100            /* between looks at connections while waiting */
+    DISCARD_BYTES = 1 << 20 /* beyond max_body_bytes, before we hang up */
 };
+
+#define MEMORY_USED_UP "the memory for requests is used up for now"
 
 struct srv_front {
     struct MHD_Daemon *daemon;
@@ -56,19 +53,20 @@ struct srv_front {
     int drained_fd; /* the listening socket, ours after draining; or -1 */
     atomic_bool draining;
 
-    pthread_mutex_t lock;   /* guards first and the exchanges' links */
-    pthread_cond_t idle;    /* first has become NULL */
-    struct exchange *first; /* those in progress */
+    struct srv_peers peers;
+};
+
+/* A connection, from accept to close. */
+struct client {
+    struct srv_peer peer;
 };
 
 enum phase { PHASE_NEW, PHASE_BODY, PHASE_WAITING };
 
 struct exchange {
     struct srv_front *front;
-    struct exchange *next, *previous; /* guarded by front->lock */
-    bool lost;                        /* likewise; see hang_up_lost */
-    atomic_bool whole;                /* the whole request is there */
     struct MHD_Connection *connection;
+    struct client *client;
     enum phase phase;
     struct srv_request request;
     struct srv_reply reply;
@@ -78,63 +76,21 @@ struct exchange {
     size_t discarded_bytes;
 };
 
-/* What the header list says about framing. */
-struct framing {
-    int hosts;
-    bool chunked;
-    bool unknown_coding;
-    int lengths;
-    bool lengths_differ;
-    char length[32];
-};
-
 static enum MHD_Result see_header(void *context, enum MHD_ValueKind kind,
                                   const char *name, const char *value)
 {
     (void)kind;
-    struct framing *seen = context;
-    value = value == NULL ? "" : value;
-    if (strcasecmp(name, "Host") == 0) {
-        seen->hosts++;
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        seen->chunked = true;
-        seen->unknown_coding |= strcasecmp(value, "chunked") != 0;
-    } else if (strcasecmp(name, "Content-Length") == 0) {
-        if (seen->lengths++ == 0) {
-            snprintf(seen->length, sizeof seen->length, "%s", value);
-        } else if (strcmp(seen->length, value) != 0) {
-            seen->lengths_differ = true;
-        }
-    }
+    srv_framing_see(context, name, value == NULL ? "" : value);
     return MHD_YES;
 }
 
-/* Refuses what two programs could frame differently, and ends it. */
-static void judge_framing(struct exchange *x)
+static bool judge_framing(struct exchange *x)
 {
-    struct framing seen = {0};
+    struct srv_framing framing = {0};
     MHD_get_connection_values(x->connection, MHD_HEADER_KIND, see_header,
-                              &seen);
-    const char *message = NULL;
-    int status = 400;
-    if (seen.hosts > 1) {
-        message = "more than one Host header";
-    } else if (seen.chunked && seen.lengths > 0) {
-        message = "Content-Length together with Transfer-Encoding";
-    } else if (seen.lengths_differ) {
-        message = "Content-Length headers that differ";
-    } else if (seen.unknown_coding) {
-        status = 501;
-        message = "only the transfer coding 'chunked' is supported";
-    } else if (seen.lengths > 0 && strtoumax(seen.length, NULL, 10) >
-                                       x->front->options.max_body_bytes) {
-        status = 413;
-        message = "the body is larger than this server accepts";
-    }
-    if (message != NULL) {
-        srv_reply_error(&x->reply, status, "%s", message);
-        x->reply.close = true;
-    }
+                              &framing);
+    return srv_framing_judge(&framing, x->front->options.max_body_bytes,
+                             &x->reply);
 }
 
 static enum srv_method read_method(const char *text)
@@ -194,6 +150,8 @@ static enum MHD_Result send_reply(struct exchange *x)
     if (reply->close || atomic_load(&x->front->draining)) {
         MHD_add_response_header(response, "Connection", "close");
     }
+    srv_peer_enter(&x->client->peer, SRV_PEER_ANSWER,
+                   (int64_t)reply->body_bytes, sy_now_ns());
     enum MHD_Result result =
         MHD_queue_response(x->connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
@@ -210,7 +168,11 @@ static void wake(void *waiter)
 /* The connection sleeps before the work begins, so no wake is lost. */
 static void begin_work(struct exchange *x)
 {
+    struct srv_peer *peer = &x->client->peer;
     x->phase = PHASE_WAITING;
+    peer->cancel = x->later.cancel;
+    peer->work = x->later.state;
+    srv_peer_enter(peer, SRV_PEER_WORK, 0, sy_now_ns());
     MHD_suspend_connection(x->connection);
     x->later.start(x->later.state, wake, x);
 }
@@ -221,13 +183,11 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
     x->phase = PHASE_BODY;
     x->request.method = read_method(method);
     x->request.start_ns = sy_now_ns();
-    bool target_is_bad = x->reply.status != 0;
-    judge_framing(x);
-    if (x->reply.close) {
+    srv_peer_enter(&x->client->peer, SRV_PEER_BODY, 0, x->request.start_ns);
+    if (x->reply.status != 0 || !judge_framing(x)) {
         return send_reply(x);
     }
-    if (target_is_bad ||
-        !srv_route_find(x->front->options.routes, &x->request, &x->reply)) {
+    if (!srv_route_find(x->front->options.routes, &x->request, &x->reply)) {
         return MHD_YES;
     }
     copy_header(x, "Content-Encoding", x->request.content_encoding);
@@ -241,37 +201,51 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
 static void drop_body(struct exchange *x)
 {
     sy_free(x->body);
+    srv_budget_give(x->front->options.budget, x->body_room);
     x->body = NULL;
     x->request.body = "";
     x->request.body_bytes = 0;
     x->body_room = 0;
 }
 
+/* Makes room for `need` bytes of body, or answers 503. */
+static bool grow_body(struct exchange *x, size_t need)
+{
+    struct srv_budget *budget = x->front->options.budget;
+    size_t room = x->body_room * 2;
+    room = room < FIRST_BODY_BYTES ? FIRST_BODY_BYTES : room;
+    room = room < need ? need : room;
+    if (!srv_budget_take(budget, room - x->body_room)) {
+        drop_body(x);
+        srv_reply_error(&x->reply, 503, MEMORY_USED_UP);
+        return false;
+    }
+    char *body = sy_realloc(x->body, room);
+    if (body == NULL) {
+        srv_budget_give(budget, room - x->body_room);
+        drop_body(x);
+        srv_reply_error(&x->reply, 503, "out of memory");
+        return false;
+    }
+    x->body = body;
+    x->request.body = body;
+    x->body_room = room;
+    return true;
+}
+
 /* Adds a piece to the body, or keeps the verdict that it cannot be. */
 static void keep_piece(struct exchange *x, const char *data, size_t bytes)
 {
     struct srv_request *request = &x->request;
-    size_t most = x->front->options.max_body_bytes;
-    if (bytes > most - request->body_bytes) {
+    if (bytes > x->front->options.max_body_bytes - request->body_bytes) {
         drop_body(x);
         srv_reply_error(&x->reply, 413,
                         "the body is larger than this server accepts");
         return;
     }
     size_t need = request->body_bytes + bytes + 1;
-    if (need > x->body_room) {
-        size_t room = x->body_room * 2;
-        room = room < FIRST_BODY_BYTES ? FIRST_BODY_BYTES : room;
-        room = room < need ? need : room;
-        char *body = sy_realloc(x->body, room);
-        if (body == NULL) {
-            drop_body(x);
-            srv_reply_error(&x->reply, 503, "out of memory");
-            return;
-        }
-        x->body = body;
-        request->body = body;
-        x->body_room = room;
+    if (need > x->body_room && !grow_body(x, need)) {
+        return;
     }
     memcpy(x->body + request->body_bytes, data, bytes);
     request->body_bytes += bytes;
@@ -281,6 +255,8 @@ static void keep_piece(struct exchange *x, const char *data, size_t bytes)
 static enum MHD_Result take_piece(struct exchange *x, const char *data,
                                   size_t *bytes)
 {
+    atomic_fetch_add_explicit(&x->client->peer.bytes, (int64_t)*bytes,
+                              memory_order_relaxed);
     if (x->reply.status == 0) {
         keep_piece(x, data, *bytes);
     } else {
@@ -294,13 +270,29 @@ static enum MHD_Result take_piece(struct exchange *x, const char *data,
     return MHD_YES;
 }
 
+/* The body as it was before Content-Encoding, or false after an answer. The
+   budget learns of its size afterwards: it is bounded by max_body_bytes. */
+static bool undo_coding(struct exchange *x)
+{
+    if (!srv_coding_decode(&x->request, &x->body,
+                           x->front->options.max_body_bytes, &x->reply)) {
+        return false;
+    }
+    size_t need = x->request.body_bytes + 1;
+    if (x->body != NULL && need > x->body_room) {
+        if (!srv_budget_take(x->front->options.budget, need - x->body_room)) {
+            srv_reply_error(&x->reply, 503, MEMORY_USED_UP);
+            return false;
+        }
+        x->body_room = need;
+    }
+    return true;
+}
+
 /* The whole request is there. */
 static enum MHD_Result run_handler(struct exchange *x)
 {
-    atomic_store(&x->whole, true);
-    if (x->reply.status == 0 &&
-        srv_coding_decode(&x->request, &x->body,
-                          x->front->options.max_body_bytes, &x->reply)) {
+    if (x->reply.status == 0 && undo_coding(x)) {
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);
         if (x->later.state != NULL) {
@@ -340,29 +332,57 @@ static enum MHD_Result on_request(void *context,
     return MHD_NO;
 }
 
-/* Birth of an exchange: the request line has been read. */
+static struct client *client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* Birth and death of a connection. */
+static void on_connection(void *context, struct MHD_Connection *connection,
+                          void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct srv_front *front = context;
+    struct client *client = *socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+            connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        client = info == NULL ? NULL : sy_alloc_zero(1, sizeof *client);
+        if (client != NULL) {
+            srv_peer_add(&front->peers, &client->peer, info->connect_fd,
+                         sy_now_ns());
+        }
+        *socket_context = client;
+    } else if (client != NULL) {
+        srv_peer_remove(&front->peers, &client->peer);
+        sy_free(client);
+        *socket_context = NULL;
+    }
+}
+
+/* Birth of an exchange: the request line has been read. Without memory for
+   it the request is dropped at its first call. */
 static void *on_target(void *context, const char *raw,
                        struct MHD_Connection *connection)
 {
     struct srv_front *front = context;
-    struct exchange *x = sy_alloc_zero(1, sizeof *x);
+    struct client *client = client_of(connection);
+    struct exchange *x = client == NULL ? NULL : sy_alloc_zero(1, sizeof *x);
     if (x == NULL) {
         return NULL;
     }
     x->front = front;
     x->connection = connection;
+    x->client = client;
     x->request.body = "";
     struct sy_error err = {0};
     if (srv_target_parse(&x->request.target, raw, &err) != SY_OK) {
         srv_reply_failure(&x->reply, &err);
+        x->reply.close = true;
     }
-    pthread_mutex_lock(&front->lock);
-    x->next = front->first;
-    if (x->next != NULL) {
-        x->next->previous = x;
-    }
-    front->first = x;
-    pthread_mutex_unlock(&front->lock);
+    srv_peer_begin(&front->peers, &client->peer, sy_now_ns());
     return x;
 }
 
@@ -378,24 +398,12 @@ static void on_completed(void *context, struct MHD_Connection *connection,
         return;
     }
     *exchange = NULL;
+    srv_peer_end(&front->peers, &x->client->peer, sy_now_ns());
     if (x->later.state != NULL) {
         x->later.release(x->later.state);
     }
     drop_body(x);
     srv_reply_release(&x->reply);
-    pthread_mutex_lock(&front->lock);
-    if (x->next != NULL) {
-        x->next->previous = x->previous;
-    }
-    if (x->previous != NULL) {
-        x->previous->next = x->next;
-    } else {
-        front->first = x->next;
-    }
-    if (front->first == NULL) {
-        pthread_cond_broadcast(&front->idle);
-    }
-    pthread_mutex_unlock(&front->lock);
     sy_free(x);
 }
 
@@ -412,27 +420,41 @@ static void on_log(void *context, const char *format, va_list args)
     sy_log_debug("http: %s", line);
 }
 
+static unsigned idle_timeout_s(const struct srv_peer_limits *limits)
+{
+    return (unsigned)((limits->idle_ns + 999999999) / 1000000000);
+}
+
 static struct MHD_Daemon *start_daemon(struct srv_front *front)
 {
     const struct srv_front_options *options = &front->options;
-    struct MHD_OptionItem pool[] = {
-        {MHD_OPTION_THREAD_POOL_SIZE, options->threads, NULL},
-        {MHD_OPTION_END, 0, NULL}};
-    if (options->threads < 2) {
-        pool[0].option = MHD_OPTION_END;
+    enum { MOST = 4 };
+    struct MHD_OptionItem more[MOST] = {{MHD_OPTION_END, 0, NULL}};
+    int count = 0;
+    if (options->threads > 1) {
+        more[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
+                                                options->threads, NULL};
     }
+    if (options->max_connections_per_client > 0) {
+        more[count++] =
+            (struct MHD_OptionItem){MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                                    options->max_connections_per_client, NULL};
+    }
+    more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
             MHD_USE_ERROR_LOG,
         0, NULL, NULL, on_request, front,             /**/
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,     /**/
         MHD_OPTION_LISTEN_SOCKET, options->listen_fd, /**/
-        MHD_OPTION_ARRAY, pool,                       /**/
+        MHD_OPTION_ARRAY, more,                       /**/
         MHD_OPTION_STRICT_FOR_CLIENT, 1,              /**/
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)options->idle_timeout_s,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, front,    /**/
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, front, /**/
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s(&options->limits),
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, front, /**/
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, front,      /**/
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,   /**/
         MHD_OPTION_END);
 }
 
@@ -448,12 +470,7 @@ enum sy_status srv_front_new(struct srv_front **front,
     made->options = *options;
     made->drained_fd = -1;
     atomic_init(&made->draining, false);
-    pthread_mutex_init(&made->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->idle, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    srv_peers_init(&made->peers, &options->limits);
     made->daemon = start_daemon(made);
     if (made->daemon == NULL) {
         made->drained_fd = options->listen_fd;
@@ -475,54 +492,14 @@ void srv_front_drain(struct srv_front *front)
     }
 }
 
-/*
- * Hangs up on peers that went away in the middle of a request. The library
- * waits for an edge of epoll and misses the end of a connection that was
- * there before it first read, so such a connection would keep us waiting for
- * its idle timeout. A peer is lost when two looks in a row find its end with
- * nothing left to read; shutting the socket down makes the library see it.
- * The lock is held: an exchange on the list has an open socket.
- */
-static void hang_up_lost(struct srv_front *front)
-{
-    for (struct exchange *x = front->first; x != NULL; x = x->next) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-            x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        char byte;
-        if (info == NULL || atomic_load(&x->whole)) {
-            continue;
-        }
-        if (recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) {
-            x->lost = false;
-        } else if (x->lost) {
-            shutdown(info->connect_fd, SHUT_RDWR);
-        } else {
-            x->lost = true;
-        }
-    }
-}
-
 void srv_front_sweep(struct srv_front *front)
 {
-    pthread_mutex_lock(&front->lock);
-    hang_up_lost(front);
-    pthread_mutex_unlock(&front->lock);
+    srv_peers_sweep(&front->peers, sy_now_ns());
 }
 
 bool srv_front_wait(struct srv_front *front, int64_t deadline_ns)
 {
-    pthread_mutex_lock(&front->lock);
-    while (front->first != NULL && sy_now_ns() < deadline_ns) {
-        int64_t until_ns = sy_now_ns() + (int64_t)LOOK_MS * 1000000;
-        until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
-        struct timespec until = {.tv_sec = until_ns / 1000000000,
-                                 .tv_nsec = until_ns % 1000000000};
-        hang_up_lost(front);
-        pthread_cond_timedwait(&front->idle, &front->lock, &until);
-    }
-    bool none = front->first == NULL;
-    pthread_mutex_unlock(&front->lock);
-    return none;
+    return srv_peers_wait(&front->peers, deadline_ns);
 }
 
 void srv_front_free(struct srv_front *front)
@@ -536,7 +513,6 @@ void srv_front_free(struct srv_front *front)
     if (front->drained_fd >= 0) {
         close(front->drained_fd);
     }
-    pthread_cond_destroy(&front->idle);
-    pthread_mutex_destroy(&front->lock);
+    srv_peers_release(&front->peers);
     sy_free(front);
 }

@@ -14,15 +14,20 @@
 #ifndef SRV_HTTP_FRONT_H
 #define SRV_HTTP_FRONT_H
 
+#include "serving/budget.h"
+#include "serving/http/peers.h"
 #include "serving/http/router.h"
 
 struct srv_front;
 
 struct srv_front_options {
-    int listen_fd;         /* bound and listening; taken, also on failure */
-    int threads;           /* 1..64 */
-    size_t max_body_bytes; /* more is answered 413 */
-    int idle_timeout_s;    /* silence after which a connection is closed */
+    int listen_fd;       /* bound and listening; taken, also on failure */
+    int threads;         /* 1..64 */
+    int max_connections; /* further clients wait to be accepted */
+    int max_connections_per_client; /* of one address; 0: no limit */
+    size_t max_body_bytes;          /* more is answered 413 */
+    struct srv_peer_limits limits;
+    struct srv_budget *budget;      /* of bodies; borrowed; NULL: no limit */
     const struct srv_route *routes; /* borrowed until srv_front_free */
     void *context;                  /* handed to the handlers */
 };
@@ -39,9 +44,8 @@ enum sy_status srv_front_new(struct srv_front **front,
 void srv_front_drain(struct srv_front *front);
 
 /*
- * Hangs up on peers that left in the middle of a request, who would else keep
- * a place and their body until the idle timeout. The second look that finds
- * one gone ends it; call it every half a second or so. Thread: init.
+ * Looks at all connections (peers.h); call it a few times a second.
+ * Thread: init.
  */
 void srv_front_sweep(struct srv_front *front);
 

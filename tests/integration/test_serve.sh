@@ -258,6 +258,28 @@ done
 [ "$(sockets)" -le "$((before + 2))" ] ||
     fail "peers that left keep $(sockets) sockets, $before before"
 
+# A client that goes away while its request waits frees its place.
+body "$work/big.json" 2000 UINT8
+python3 - "$url" "$work/big.json" <<'PY' || fail "clients that left keep places"
+import http.client, json, re, socket, sys, time
+host, port = re.match(r"http://(.*):(\d+)", sys.argv[1]).groups()
+body = open(sys.argv[2], "rb").read()
+head = (b"POST /v2/models/net.d0/infer HTTP/1.1\r\nHost: a\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body))
+clients = [socket.create_connection((host, int(port)), 30) for _ in range(30)]
+for s in clients:
+    s.sendall(head + body)
+for s in clients:
+    s.close()
+c = http.client.HTTPConnection(host, int(port), timeout=30)
+for _ in range(300):
+    c.request("GET", "/v1/networks/net")
+    if json.load(c.getresponse())["counts"]["queued"] == 0:
+        sys.exit()
+    time.sleep(0.1)
+sys.exit(1)
+PY
+
 # A stop with requests under way: every one of them is answered.
 body "$work/big.json" 2000 UINT8
 for i in 1 2 3 4; do

@@ -6,7 +6,7 @@ sy_packages=(
     build-essential cmake ninja-build pkg-config
     libjansson-dev libsodium-dev libmicrohttpd-dev libcurl4-openssl-dev
     zlib1g-dev libpng-dev libjpeg-dev libzip-dev libprotobuf-c-dev
-    protobuf-c-compiler libopenblas0-pthread
+    protobuf-c-compiler libsqlite3-dev libopenblas0-pthread
     check libsubunit-dev curl ca-certificates python3-venv)
 
 sy_say() { printf '== %s\n' "$*"; }
@@ -28,7 +28,7 @@ sy_install() {
         done
         local module
         for module in jansson libsodium libmicrohttpd libcurl zlib libpng \
-            libjpeg libzip libprotobuf-c check; do
+            libjpeg libzip libprotobuf-c sqlite3 check; do
             pkg-config --exists "$module" 2>/dev/null || absent+=("$module")
         done
         if [ ${#absent[@]} -gt 0 ]; then

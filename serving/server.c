@@ -164,6 +164,7 @@ static void drain(struct srv_server *server)
                     server->options.drain_ms);
     }
     srv_batcher_stop(server->context.batcher);
+    srv_repository_stop(server->context.repository);
     until_ns = sy_now_ns() + (int64_t)LAST_ANSWERS_MS * 1000000;
     if (!srv_front_wait(server->front, until_ns)) {
         sy_log_warn("some clients did not take their answer");

@@ -44,16 +44,17 @@ static json_t *domain_names(const struct sy_network *network)
 
 static json_t *entry_json(struct srv_repository *repository, int index)
 {
-    static const char *const states[] = {"loading", "ready", "failed"};
+    static const char *const states[] = {"loading", "ready", "failed",
+                                         "unloaded"};
     struct srv_entry entry;
     srv_repository_entry(repository, index, &entry);
     json_t *json = json_pack("{s:s,s:s}", "name", entry.name, "state",
                              states[entry.state]);
     struct srv_live *live = NULL;
-    if (entry.state == SRV_FAILED) {
+    if (entry.reason[0] != '\0') {
         (void)json_object_set_new(json, "reason", json_string(entry.reason));
-    } else if (srv_repository_get(repository, entry.name, &live, NULL) ==
-               SY_OK) {
+    }
+    if (srv_repository_get(repository, entry.name, &live, NULL) == SY_OK) {
         (void)json_object_set_new(json, "snapshot", json_string(live->label));
         (void)json_object_set_new(json, "domains", domain_names(live->network));
         srv_live_unref(live);

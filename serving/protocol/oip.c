@@ -24,10 +24,14 @@ SRV_HANDLER(srv_oip_server)
 {
     (void)context, (void)in, (void)later;
     struct srv_text text = {0};
-    srv_text_puts(&text, "{\"name\":\"switchyard\",\"version\":\"" SY_VERSION
-                         "\",\"extensions\":[\"classification\","
-                         "\"model_configuration\",\"binary_tensor_data\","
-                         "\"parameters\",\"statistics\"]}");
+    srv_text_puts(
+        &text,
+        "{\"name\":\"switchyard\",\"version\":\"" SY_VERSION
+        "\",\"extensions\":[\"classification\","
+        "\"model_repository\","
+        "\"model_repository(unload_dependents)\","
+        "\"schedule_policy\",\"model_configuration\",\"binary_tensor_data\","
+        "\"parameters\",\"statistics\"]}");
     srv_oip_reply(reply, &text);
 }
 

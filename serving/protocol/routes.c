@@ -30,5 +30,11 @@ const struct srv_route srv_routes[] = {
     {SRV_GET, "v2/models/*/versions/*/config", srv_oip_config},
     {SRV_GET, "v2/models/*/versions/*/stats", srv_oip_stats},
     {SRV_POST, "v2/models/*/versions/*/infer", srv_oip_infer},
+    {SRV_POST, "v2/repository/index", srv_oip_index},
+    {SRV_POST, "v2/repository/models/*/load", srv_oip_load},
+    {SRV_POST, "v2/repository/models/*/unload", srv_oip_unload},
+    {SRV_POST, "v2/repository/*/index", srv_oip_named_repository},
+    {SRV_POST, "v2/repository/*/models/*/load", srv_oip_named_repository},
+    {SRV_POST, "v2/repository/*/models/*/unload", srv_oip_named_repository},
     {SRV_GET, NULL, NULL},
 };

@@ -21,14 +21,14 @@ static struct sy_pool *pool;
 struct sy_shape oip_shape;
 int oip_classes;
 
-static void save_network(uint64_t seed)
+void oip_save_network(const char *name, uint64_t seed)
 {
     struct sy_random_options options = {.seed = seed, .experts = 1};
     struct sy_network *network = sy_random_network(&options);
     struct sy_artefact artefact;
     struct sy_error err = {0};
     json_t *provenance = json_object();
-    sy_check_ok(sy_artefact_save(network, sy_check_path("net"), provenance,
+    sy_check_ok(sy_artefact_save(network, sy_check_path(name), provenance,
                                  &artefact, &err),
                 err);
     json_decref(provenance);
@@ -51,7 +51,7 @@ static void wait_until_loaded(void)
 void oip_set_up(void)
 {
     sy_check_folder_make();
-    save_network(5);
+    oip_save_network("net", 5);
     struct sy_error err = {0};
     sy_check_ok(sy_pool_new(&pool, 2, &err), err);
     struct srv_repository_options repository = {

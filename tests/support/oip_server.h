@@ -20,6 +20,10 @@ extern int oip_classes;           /* of domain d0 */
 void oip_set_up(void);
 void oip_tear_down(void);
 
+/* Saves the next version of a network into the repository; its input becomes
+   oip_shape. */
+void oip_save_network(const char *name, uint64_t seed);
+
 /*
  * Asks, with the header Inference-Header-Content-Length unless that is NULL;
  * returns the status. The reply is the caller's to release.

@@ -1,31 +1,11 @@
 /*
  * cmd_train.c - `switchyard train`: stage two.
  */
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/commands.h"
+#include "cli/job.h"
 #include "search/train/trainer.h"
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_stop(int signal_number)
-{
-    (void)signal_number;
-    stop_asked = 1;
-}
-
-/* The first SIGINT or SIGTERM writes a checkpoint, the second ends us. */
-static void catch_signals(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = ask_stop;
-    action.sa_flags = (int)SA_RESETHAND;
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
 
 static int print_json(const struct nas_train_report *report)
 {
@@ -67,18 +47,7 @@ static int run(const struct cli_args *args)
     static struct nas_config config;
     static struct nas_train_report report;
     struct sy_error err = {0};
-    int set_count = 0;
-    const char *const *set = cli_list(args, "set", &set_count);
-    char seed[64];
-    const char *all[CLI_MAX_LIST + 1];
-    memcpy(all, set, (size_t)set_count * sizeof *set);
-    if (cli_int(args, "seed", -1) >= 0) {
-        (void)snprintf(seed, sizeof seed, "seed=%lld",
-                       (long long)cli_int(args, "seed", 1));
-        all[set_count++] = seed;
-    }
-    if (nas_config_load(&config, cli_arg(args, 0), all, set_count, &err) !=
-        SY_OK) {
+    if (cli_job_config(args, &config, &err) != SY_OK) {
         return cli_error(&err);
     }
     struct nas_train_job job = {
@@ -89,9 +58,8 @@ static int run(const struct cli_args *args)
         .resume = cli_flag(args, "resume"),
         .quiet = cli_flag(args, "quiet"),
         .threads = (int)cli_int(args, "threads", 0),
-        .stop = &stop_asked,
+        .stop = cli_job_stop(),
     };
-    catch_signals();
     enum sy_status status = nas_train(&job, &report, &err);
     nas_config_release(&config);
     if (status != SY_OK) {

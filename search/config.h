@@ -39,6 +39,8 @@ struct nas_train_config {
     struct nas_weighting_config weighting;
 };
 
+enum { NAS_CONFIG_FILE_BYTES = 1024 };
+
 /* How a search goes; "search" in the file. */
 struct nas_search_config {
     bool given;    /* the file has this section */
@@ -52,7 +54,8 @@ struct nas_search_config {
     int reward_batch;    /* held-out images per domain and step */
     int reward_paths;    /* proposals that are scored on them */
     bool common_path;    /* one controller and one path for all domains */
-    struct nas_optimiser_config optimiser; /* of the supernet's weights */
+    char latency_table[NAS_CONFIG_FILE_BYTES]; /* where cost is latency */
+    struct nas_optimiser_config optimiser;     /* of the supernet's weights */
 };
 
 struct nas_config {

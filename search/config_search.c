@@ -57,9 +57,10 @@ static void read_controller(struct nas_controller_config *controller,
 }
 
 /* "search.reward". */
-static void read_reward(struct nas_reward_config *reward,
+static void read_reward(struct nas_search_config *config,
                         struct sy_json *search)
 {
+    struct nas_reward_config *reward = &config->reward;
     int kind = (int)reward->kind;
     int cost = (int)reward->cost;
     if (!sy_json_has(search, "reward")) {
@@ -70,6 +71,13 @@ static void read_reward(struct nas_reward_config *reward,
     sy_json_opt_choice(&in, "cost", nas_cost_names, &cost);
     reward->kind = (enum nas_reward_kind)kind;
     reward->cost = (enum nas_cost_kind)cost;
+    sy_json_opt_text(&in, "latency_table", config->latency_table,
+                     sizeof config->latency_table);
+    if (reward->cost == NAS_COST_LATENCY && config->latency_table[0] == '\0') {
+        sy_json_reject(&in, "latency_table",
+                       "is missing: a file of `latency build` for this "
+                       "network");
+    }
     sy_json_opt_real(&in, "exponent", -10, 0, &reward->exponent);
     sy_json_opt_real(&in, "sharing", 0, 10, &reward->sharing);
     sy_json_opt_real(&in, "joint", 0, 10, &reward->joint);
@@ -123,7 +131,7 @@ enum sy_status nas_config_read_search(struct nas_config *config,
     }
     struct sy_json in = sy_json_child(root, "search");
     read_target(config, &in);
-    read_reward(&search->reward, &in);
+    read_reward(search, &in);
     read_controller(&search->controller, &in);
     sy_json_opt_real(&in, "op_warmup", 0, 0.99, &search->op_warmup);
     sy_json_opt_real(&in, "width_warmup", 0, 0.99, &search->width_warmup);

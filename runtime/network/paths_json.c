@@ -86,6 +86,7 @@ static enum sy_status read_root(struct reading *in, json_t *json)
     json_t *value;
     struct sy_json root = sy_json_object(json, in->file, "", in->err);
     struct sy_json domains = sy_json_child(&root, "domains");
+    (void)sy_json_has(&root, "search"); /* where they come from: any value */
     SY_TRY(sy_json_end(&root));
     json_object_foreach(domains.object, name, value)
     {

@@ -2,10 +2,12 @@
  * paths_json.h - paths.json: the paths that a search has chosen.
  *
  *     {"domains": {"NAME": {"experts": [
- *         {"name": "main", "path": "3:0:5", "madds": 1200, "params": 340}]}}}
+ *         {"name": "main", "path": "3:0:5", "madds": 1200, "params": 340}]}},
+ *      "search": {...}}
  *
  * The paths belong to one spec, against which they are checked. `madds` and
- * `params` are for readers; where they are left out they are 0.
+ * `params` are for readers; where they are left out they are 0. `search` may
+ * say where the paths come from; nothing here reads it.
  *
  * Thread: any.
  */

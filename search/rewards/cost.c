@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-const char *const nas_cost_names[NAS_COSTS + 1] = {"madds", "params", NULL};
+const char *const nas_cost_names[NAS_COSTS + 1] = {"madds", "params", "latency",
+                                                   NULL};
 
 /* Multiply-adds or parameters of a unit. */
 static double unit_cost(const struct sy_network *network, int unit,
@@ -19,6 +20,7 @@ void nas_cost_from_network(struct nas_cost_table *table,
                            const struct sy_network *network,
                            enum nas_cost_kind kind)
 {
+    SY_ASSERT(kind != NAS_COST_LATENCY);
     memset(table, 0, sizeof *table);
     table->kind = kind;
     table->layer_count = network->spec.layer_count;
@@ -33,6 +35,26 @@ void nas_cost_from_network(struct nas_cost_table *table,
         table->fixed[d] = unit_cost(network, network->stem, kind) +
                           unit_cost(network, network->trunk, kind) +
                           unit_cost(network, sy_network_head(network, d), kind);
+    }
+}
+
+void nas_cost_from_latency(struct nas_cost_table *table,
+                           const struct sy_network *network,
+                           const struct nas_latency *latency)
+{
+    memset(table, 0, sizeof *table);
+    table->kind = NAS_COST_LATENCY;
+    table->layer_count = network->spec.layer_count;
+    for (int l = 0; l < table->layer_count; l++) {
+        table->choices[l] = network->spec.layer[l].block_count;
+        for (int b = 0; b < table->choices[l]; b++) {
+            table->block[l][b] = latency->block_us[l][b];
+        }
+    }
+    for (int d = 0; d < network->domain_count; d++) {
+        table->fixed[d] =
+            latency->constant_us +
+            nas_latency_head_us(latency, network->domain[d].classes);
     }
 }
 

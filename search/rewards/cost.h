@@ -13,8 +13,14 @@
 
 #include "runtime/network/network.h"
 #include "search/controllers/controller.h"
+#include "search/latency/latency.h"
 
-enum nas_cost_kind { NAS_COST_MADDS, NAS_COST_PARAMS, NAS_COSTS };
+enum nas_cost_kind {
+    NAS_COST_MADDS,
+    NAS_COST_PARAMS,
+    NAS_COST_LATENCY,
+    NAS_COSTS
+};
 
 extern const char *const nas_cost_names[NAS_COSTS + 1];
 
@@ -26,10 +32,16 @@ struct nas_cost_table {
     double fixed[SY_MAX_DOMAINS];
 };
 
-/* From the plans of a supernet; parameters count one domain's norms. */
+/* Multiply-adds or parameters from the plans of a supernet; parameters count
+   one domain's norms. */
 void nas_cost_from_network(struct nas_cost_table *table,
                            const struct sy_network *network,
                            enum nas_cost_kind kind);
+
+/* Microseconds, from a table that applies to the same network. */
+void nas_cost_from_latency(struct nas_cost_table *table,
+                           const struct sy_network *network,
+                           const struct nas_latency *latency);
 
 double nas_cost_path(const struct nas_cost_table *table, int domain,
                      const struct sy_path *path);

@@ -128,6 +128,45 @@ static void prune(struct parts *parts)
     }
 }
 
+/* Makes and initialises what the parts describe. */
+static enum sy_status make_network(struct sy_network **network,
+                                   const struct parts *parts,
+                                   const struct nas_config *config,
+                                   int domain_count, struct sy_error *err)
+{
+    struct sy_network_parts from = {
+        .name = config->name,
+        .spec = &parts->spec,
+        .domain_count = domain_count,
+        .domain = parts->domain,
+        .expert_count = parts->expert_count,
+        .expert = parts->expert,
+    };
+    SY_TRY(sy_network_new(network, &from, err));
+    sy_network_init(*network, config->seed);
+    return SY_OK;
+}
+
+enum sy_status nas_build_supernet(struct sy_network **network,
+                                  const struct nas_config *config,
+                                  const struct nas_data *data,
+                                  struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct parts *parts = sy_alloc_zero(1, sizeof *parts);
+    if (parts == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "network: no memory");
+    }
+    parts->spec = config->network;
+    for (int d = 0; d < data->count; d++) {
+        SY_TRY_OUT(take_domain(parts, data, d, err));
+    }
+    SY_TRY_OUT(make_network(network, parts, config, data->count, err));
+out:
+    release_parts(parts);
+    return status;
+}
+
 enum sy_status nas_build(struct sy_network **network,
                          const struct nas_config *config,
                          const struct nas_data *data, const char *paths_file,
@@ -146,16 +185,7 @@ enum sy_status nas_build(struct sy_network **network,
                    ? take_file_paths(parts, data, paths_file, err)
                    : take_config_paths(parts, config, err));
     prune(parts);
-    struct sy_network_parts from = {
-        .name = config->name,
-        .spec = &parts->spec,
-        .domain_count = data->count,
-        .domain = parts->domain,
-        .expert_count = parts->expert_count,
-        .expert = parts->expert,
-    };
-    SY_TRY_OUT(sy_network_new(network, &from, err));
-    sy_network_init(*network, config->seed);
+    SY_TRY_OUT(make_network(network, parts, config, data->count, err));
 out:
     release_parts(parts);
     return status;

@@ -21,4 +21,10 @@ enum sy_status nas_build(struct sy_network **network,
                          const struct nas_data *data, const char *paths_file,
                          struct sy_error *err) SY_MUST_USE;
 
+/* A network of all candidates, initialised, without experts. */
+enum sy_status nas_build_supernet(struct sy_network **network,
+                                  const struct nas_config *config,
+                                  const struct nas_data *data,
+                                  struct sy_error *err) SY_MUST_USE;
+
 #endif

@@ -4,6 +4,7 @@
 #include "search/train/progress.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -48,10 +49,25 @@ static void write_line(const struct nas_progress *progress, int64_t step,
         "step %" PRId64 "/%" PRId64 "  %.0f images/s  %d:%02d left ", step + 1,
         progress->steps, rate, (int)left / 60, (int)left % 60);
     for (int d = 0; d < progress->domains && used < LINE_BYTES; d++) {
+        if (progress->note[d][0] != '\0') {
+            used += snprintf(line + used, (size_t)(LINE_BYTES - used), " %s %s",
+                             progress->name[d], progress->note[d]);
+            continue;
+        }
         used += snprintf(line + used, (size_t)(LINE_BYTES - used),
                          " %s %.3f/%.1f%%", progress->name[d],
                          progress->loss[d], 100 * progress->accuracy[d]);
     }
+}
+
+void nas_progress_note(struct nas_progress *progress, int domain,
+                       const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(progress->note[domain], NAS_PROGRESS_NOTE_BYTES, format,
+                    args);
+    va_end(args);
 }
 
 void nas_progress_step(struct nas_progress *progress, int64_t step, int images)

@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NAS_PROGRESS_DOMAINS = 64 };
+#include "runtime/base/status.h"
+
+enum { NAS_PROGRESS_DOMAINS = 64, NAS_PROGRESS_NOTE_BYTES = 64 };
 
 struct nas_progress {
     bool quiet;
@@ -24,6 +26,7 @@ struct nas_progress {
     const char *name[NAS_PROGRESS_DOMAINS];
     double loss[NAS_PROGRESS_DOMAINS];     /* running means */
     double accuracy[NAS_PROGRESS_DOMAINS]; /* on training batches */
+    char note[NAS_PROGRESS_DOMAINS][NAS_PROGRESS_NOTE_BYTES];
     bool seen;
 };
 
@@ -34,6 +37,10 @@ void nas_progress_begin(struct nas_progress *progress, int64_t first_step,
 /* Takes in one domain's loss and share of right answers of a step. */
 void nas_progress_domain(struct nas_progress *progress, int domain, double loss,
                          double accuracy);
+
+/* What to show of a domain in place of loss and accuracy, from now on. */
+void nas_progress_note(struct nas_progress *progress, int domain,
+                       const char *format, ...) SY_PRINTF(3, 4);
 
 /* After step number `step`; shows a line when it is time. */
 void nas_progress_step(struct nas_progress *progress, int64_t step, int images);

@@ -51,7 +51,8 @@ struct training {
     struct nas_progress progress;
     char checkpoint_folder[SY_PATH_BYTES];
     char checkpoint_path[SY_PATH_BYTES];
-    json_t *about; /* owned */
+    json_t *about;  /* owned */
+    json_t *search; /* what paths.json says of its origin, owned, or NULL */
     char identity[SY_HASH_TEXT_BYTES];
 };
 
@@ -110,6 +111,18 @@ static enum sy_status load_checkpoint(struct training *t, struct sy_error *err)
     t->step = state.step;
     for (int d = 0; d < t->data.count; d++) {
         t->weight[d] = (double)t->weight_saved[d];
+    }
+    return SY_OK;
+}
+
+/* Takes from paths.json where its paths come from, if it says so. */
+static enum sy_status take_origin(struct training *t, struct sy_error *err)
+{
+    json_t *root = NULL;
+    if (t->job->paths_file != NULL) {
+        SY_TRY(sy_json_load(t->job->paths_file, &root, err));
+        t->search = json_incref(json_object_get(root, "search"));
+        json_decref(root);
     }
     return SY_OK;
 }
@@ -214,6 +227,7 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
     t->steps = nas_data_steps(&t->data, t->images, t->config->train.epochs);
     SY_TRY(make_segments(t, err));
     SY_TRY(make_state(t, err));
+    SY_TRY(take_origin(t, err));
     SY_TRY(identify(t, err));
     SY_TRY(make_checkpoint_path(t, err));
     if (job->resume) {
@@ -245,6 +259,7 @@ static void training_close(struct training *t)
     nas_data_close(&t->data);
     sy_pool_free(t->pool);
     json_decref(t->about);
+    json_decref(t->search);
 }
 
 /* Every expert of a domain gets the domain's batch. */
@@ -383,21 +398,22 @@ static enum sy_status run_steps(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
-/* Where the artefact comes from, for model.json. Owned; NULL: no memory. */
+/*
+ * Where the artefact comes from, for model.json; of searched paths also where
+ * these come from. Owned; NULL: no memory.
+ */
 static json_t *make_provenance(const struct training *t)
 {
-    json_t *hashes = json_object();
-    for (int d = 0; hashes != NULL && d < t->data.count; d++) {
-        if (json_object_set_new(hashes, t->config->domain[d],
-                                json_string(t->data.hash[d])) != 0) {
-            json_decref(hashes);
-            return NULL;
-        }
+    json_t *made = json_pack(
+        "{s:s, s:O, s:I, s:I, s:O}", "config_sha256", t->config->hash, "config",
+        t->config->effective, "seed", (json_int_t)t->config->seed, "steps",
+        (json_int_t)t->steps, "data_sha256", json_object_get(t->about, "data"));
+    if (t->search != NULL && made != NULL &&
+        json_object_set(made, "search", t->search) != 0) {
+        json_decref(made);
+        return NULL;
     }
-    return json_pack("{s:s, s:O, s:I, s:I, s:o}", "config_sha256",
-                     t->config->hash, "config", t->config->effective, "seed",
-                     (json_int_t)t->config->seed, "steps", (json_int_t)t->steps,
-                     "data_sha256", hashes);
+    return made;
 }
 
 /* Scores every domain that has a validation part. Takes the network. */

@@ -42,7 +42,7 @@ static const char search_text[] =
     "\"op_warmup\":0.2,\"width_warmup\":0.1,\"reward_batch\":24,"
     "\"reward_paths\":3,\"common_path\":true,\"optimiser\":{\"momentum\":0.5},"
     "\"reward\":{\"kind\":\"mnas\",\"exponent\":-0.2,\"cost\":\"params\","
-    "\"sharing\":0.3,\"joint\":0.4},"
+    "\"latency_table\":\"t.json\",\"sharing\":0.3,\"joint\":0.4},"
     "\"controller\":{\"kind\":\"random\",\"travel\":9,\"growth\":5,"
     "\"delay\":0.3,\"baseline\":0.8,\"batch_baseline\":false,"
     "\"entropy\":0.01}}}";
@@ -129,6 +129,7 @@ START_TEST(every_key_of_a_search_is_read)
     ck_assert_double_eq(config.train.optimiser.momentum, 0.9);
     ck_assert_int_eq((int)search->reward.kind, NAS_REWARD_MNAS);
     ck_assert_int_eq((int)search->reward.cost, NAS_COST_PARAMS);
+    ck_assert_str_eq(search->latency_table, "t.json");
     ck_assert_double_eq(search->reward.exponent, -0.2);
     ck_assert_double_eq(search->reward.sharing, 0.3);
     ck_assert_double_eq(search->reward.joint, 0.4);
@@ -329,6 +330,8 @@ static const struct {
     {"search={\"target\":0}", "search.target: "},
     {"search={\"target\":5,\"reward\":{\"cost\":\"flops\"}}",
      "search.reward.cost: "},
+    {"search={\"target\":5,\"reward\":{\"cost\":\"latency\"}}",
+     "search.reward.latency_table: is missing"},
     {"search={\"target\":5,\"reward\":{\"exponent\":0.1}}",
      "search.reward.exponent: "},
     {"search={\"target\":5,\"controller\":{\"travell\":1}}",

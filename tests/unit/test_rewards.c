@@ -86,7 +86,7 @@ END_TEST
 START_TEST(a_path_costs_its_blocks_and_what_its_domain_has)
 {
     struct nas_cost_table table;
-    for (int kind = 0; kind < NAS_COSTS; kind++) {
+    for (int kind = 0; kind < NAS_COST_LATENCY; kind++) {
         nas_cost_from_network(&table, network, (enum nas_cost_kind)kind);
         for (int d = 0; d < DOMAINS; d++) {
             for (int b = 0; b < 6; b++) {
@@ -104,6 +104,28 @@ START_TEST(a_path_costs_its_blocks_and_what_its_domain_has)
         /* Heads of 3 and of 2 classes on 8 features, with biases. */
         ck_assert_double_eq(table.fixed[0] - table.fixed[1],
                             kind == NAS_COST_MADDS ? 8 : 9);
+    }
+}
+END_TEST
+
+START_TEST(a_latency_table_is_a_cost_like_the_others)
+{
+    struct nas_cost_table table;
+    struct nas_latency latency = {
+        .constant_us = 40,
+        .block_us = {{3, 0.5}, {7, 5, 2}},
+        .head_us = {1, 10, 100},
+    };
+    nas_cost_from_latency(&table, network, &latency);
+    for (int d = 0; d < DOMAINS; d++) {
+        struct sy_path path = {.layer_count = 2, .block = {1, 2}};
+        int classes = network->domain[d].classes;
+        ck_assert_double_eq_tol(nas_cost_path(&table, d, &path),
+                                nas_latency_path_us(&latency, &path, classes),
+                                1e-12);
+        ck_assert_double_eq_tol(nas_cost_least(&table, d, NULL),
+                                nas_latency_path_us(&latency, &path, classes),
+                                1e-12);
     }
 }
 END_TEST
@@ -198,6 +220,7 @@ static Suite *suite(void)
     tcase_add_test(tc, rewards_are_the_formulas_by_hand);
     tcase_add_test(tc, a_path_that_costs_nothing_has_a_finite_reward);
     tcase_add_test(tc, a_path_costs_its_blocks_and_what_its_domain_has);
+    tcase_add_test(tc, a_latency_table_is_a_cost_like_the_others);
     tcase_add_test(tc, a_replaced_layer_costs_the_mean_of_its_blocks);
     tcase_add_test(tc, the_expected_cost_weighs_blocks_by_their_probability);
     tcase_add_test(tc, what_nobody_else_takes_is_paid_for);

@@ -1,0 +1,300 @@
+/*
+ * test_search.c - the search loop as a function.
+ *
+ * A search that is stopped has done one step more. So one that is stopped at
+ * once, again and again, goes through the checkpoint after every step, and
+ * must end in the bits of one that was never stopped.
+ */
+#include "search/supernet/search.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/artefact/safetensors.h"
+#include "runtime/base/json.h"
+#include "runtime/base/memory.h"
+#include "runtime/network/paths_json.h"
+#include "search/train/trainer.h"
+#include "tests/support/check_main.h"
+#include "tests/support/domain_files.h"
+
+enum { SETS = 5, RUNS_MOST = 64 };
+
+static const char config_text[] =
+    "{\"name\":\"small\",\"domains\":[\"few\",\"many\",\"one\"],"
+    "\"network\":{\"input\":{\"height\":5,\"width\":3},"
+    "\"stem\":{\"kind\":\"conv\",\"channels\":8,\"stride\":2},"
+    "\"layers\":[{\"channels\":8,\"blocks\":[{\"kind\":\"conv\"},"
+    "{\"kind\":\"zero\"}]},{\"channels\":16,\"stride\":2,\"blocks\":["
+    "{\"kind\":\"mbconv\",\"se\":true},{\"kind\":\"fused\"},"
+    "{\"kind\":\"zero\"}]}],\"head\":{\"kind\":\"classify\",\"width\":8}},"
+    "\"search_passes\":2,\"train_passes\":1,"
+    "\"train\":{\"batch\":5,\"holdout\":0.3,\"checkpoint_every_s\":0,"
+    "\"use_holdout\":true,\"calibration\":0},"
+    "\"search\":{\"target\":9000,\"reward_batch\":6,\"reward_paths\":3}}";
+
+static const struct way {
+    const char *set[SETS];
+    int64_t steps;
+} ways[] = {
+    /* 2 x (21 + 36 + 5) / 15 */
+    {{NULL}, 9},
+    {{"search.reward.sharing=0.2", "search.reward.joint=0.5",
+      "train.weights.kind=abdp", "search.reward_paths=1"},
+     9},
+    {{"search.common_path=true", "search.optimiser.kind=adamw",
+      "search.reward.cost=params", "search.target=3000",
+      "search.width_warmup=0.2"},
+     9},
+    {{"search.controller.kind=random", "train.balance_domains=false",
+      "search.op_warmup=0", "search.controller.delay=0"},
+     8}, /* 2 x 62 / (5 + 9 + 2) */
+};
+
+static struct sy_error err;
+
+static void put_files(void)
+{
+    sy_put_domain(&(struct sy_domain_files){
+        .name = "few", .train = 30, .classes = 3, .height = 4, .width = 5});
+    sy_put_domain(&(struct sy_domain_files){
+        .name = "many", .train = 50, .classes = 2, .channels = 3});
+    sy_put_domain(&(struct sy_domain_files){
+        .name = "one", .train = 7, .classes = 1, .height = 5, .width = 3});
+    sy_put_text("config.json", config_text);
+}
+
+static void load(struct nas_config *config, const struct way *way)
+{
+    int count = 0;
+    while (count < SETS && way->set[count] != NULL) {
+        count++;
+    }
+    sy_check_ok(nas_config_load(config, sy_check_path("config.json"), way->set,
+                                count, &err),
+                err);
+}
+
+/* Searches to NAME; `stopped` ends it after a step, however it began. */
+static enum sy_status search(const struct way *way, const char *name,
+                             int threads, bool resume, bool stopped,
+                             struct nas_search_report *report)
+{
+    struct nas_config config;
+    volatile sig_atomic_t stop = stopped;
+    char run[SY_PATH_BYTES];
+    (void)snprintf(run, sizeof run, "%s/%s", sy_check_folder(), name);
+    load(&config, way);
+    struct nas_search_job job = {
+        .config = &config,
+        .data = sy_check_folder(),
+        .run = run,
+        .resume = resume,
+        .quiet = true,
+        .threads = threads,
+        .stop = &stop,
+    };
+    enum sy_status status = nas_search(&job, report, &err);
+    nas_config_release(&config);
+    return status;
+}
+
+/* The hashes of all that a search has left, one behind the other. */
+static void hash_of(const char *name, char text[2 * SY_HASH_TEXT_BYTES])
+{
+    static const char *const files[2] = {"checkpoint.safetensors",
+                                         "paths.json"};
+    for (int i = 0; i < 2; i++) {
+        char path[SY_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s/%s/%s", sy_check_folder(), name,
+                       files[i]);
+        sy_check_ok(
+            sy_hash_file(path, text + i * (SY_HASH_TEXT_BYTES - 1), &err), err);
+    }
+}
+
+START_TEST(stops_at_every_step_and_threads_change_no_bit)
+{
+    const struct way *way = &ways[_i];
+    struct nas_search_report report;
+    char whole[2 * SY_HASH_TEXT_BYTES], other[2 * SY_HASH_TEXT_BYTES];
+    int64_t live = sy_alloc_live();
+    put_files();
+    sy_check_ok(search(way, "whole", 1, false, false, &report), err);
+    hash_of("whole", whole);
+    ck_assert_int_eq(report.steps, way->steps);
+    sy_check_ok(search(way, "threads", 3, false, false, &report), err);
+    hash_of("threads", other);
+    ck_assert_str_eq(other, whole);
+    int runs = 0;
+    enum sy_status status = SY_CANCELLED;
+    for (; status == SY_CANCELLED && runs < RUNS_MOST; runs++) {
+        status = search(way, "pieces", 1 + runs % 2, runs > 0, true, &report);
+    }
+    sy_check_ok(status, err);
+    ck_assert_int_eq(runs, way->steps + 1);
+    hash_of("pieces", other);
+    ck_assert_str_eq(other, whole);
+    ck_assert_int_eq(sy_alloc_live(), live);
+}
+END_TEST
+
+START_TEST(the_report_and_the_file_say_the_same_paths)
+{
+    struct nas_search_report report;
+    struct nas_config config;
+    static struct sy_paths paths;
+    put_files();
+    sy_check_ok(search(&ways[_i], "run", 1, false, false, &report), err);
+    load(&config, &ways[_i]);
+    sy_check_ok(sy_paths_load(&paths, report.paths_file, &config.network, &err),
+                err);
+    ck_assert_int_eq(paths.count, 3);
+    for (int d = 0; d < 3; d++) {
+        ck_assert_str_eq(paths.entry[d].domain, report.domain[d].name);
+        ck_assert_str_eq(paths.entry[d].expert, "main");
+        ck_assert(sy_path_equal(&paths.entry[d].path, &report.domain[d].path));
+        ck_assert_int_eq(paths.entry[d].madds, report.domain[d].size.madds);
+        ck_assert(report.domain[d].accuracy >= 0);
+        if (config.search.common_path) {
+            ck_assert(
+                sy_path_equal(&paths.entry[d].path, &paths.entry[0].path));
+        }
+    }
+    ck_assert_double_eq(report.domain[2].accuracy, 1.0); /* of one class */
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(what_a_search_finds_can_be_trained)
+{
+    struct nas_search_report report;
+    static struct nas_train_report trained;
+    struct nas_config config;
+    char model[SY_PATH_BYTES];
+    json_t *root = NULL;
+    put_files();
+    sy_check_ok(search(&ways[0], "run", 1, false, false, &report), err);
+    load(&config, &ways[0]);
+    (void)snprintf(model, sizeof model, "%s/m", sy_check_folder());
+    struct nas_train_job job = {.config = &config,
+                                .data = sy_check_folder(),
+                                .model = model,
+                                .paths_file = report.paths_file,
+                                .quiet = true,
+                                .threads = 1};
+    sy_check_ok(nas_train(&job, &trained, &err), err);
+    sy_check_ok(sy_path_join(model, sizeof model, trained.artefact.path,
+                             "model.json", &err),
+                err);
+    sy_check_ok(sy_json_load(model, &root, &err), err);
+    json_t *origin =
+        json_object_get(json_object_get(root, "provenance"), "search");
+    ck_assert_str_eq(
+        json_string_value(json_object_get(origin, "config_sha256")),
+        config.hash);
+    ck_assert_int_eq(json_integer_value(json_object_get(origin, "steps")), 9);
+    json_decref(root);
+    nas_config_release(&config);
+}
+END_TEST
+
+static const struct {
+    struct way way;
+    const char *says;
+} bad[] = {
+    {{{"search.target=1500"}, 0},
+     "search.target: no path of \"few\" has at "
+     "most 1500 madds; the cheapest paths have: "
+     "few "},
+    {{{"train.batch=6"}, 0},
+     "one: expected at least a batch of 6 training "
+     "images, found 5"},
+    {{{"train.holdout=0"}, 0}, "few: no image is held out"},
+    {{{"search.reward={\"cost\":\"latency\",\"latency_table\":\"none.json\"}"},
+      0},
+     "none.json"},
+};
+
+START_TEST(what_cannot_be_searched_is_refused_before_any_work)
+{
+    struct nas_search_report report;
+    put_files();
+    enum sy_status status =
+        search(&bad[_i].way, "run", 1, false, false, &report);
+    ck_assert(status == SY_BAD_INPUT || status == SY_NOT_FOUND);
+    sy_check_says(err, bad[_i].says);
+    ck_assert(!sy_dir_exists(sy_check_path("run")));
+}
+END_TEST
+
+START_TEST(another_search_does_not_resume)
+{
+    struct nas_search_report report;
+    put_files();
+    sy_check_fails(search(&ways[0], "run", 1, true, false, &report),
+                   SY_NOT_FOUND, err);
+    sy_check_fails(search(&ways[0], "run", 1, false, true, &report),
+                   SY_CANCELLED, err);
+    static const struct way other = {{"search.reward_paths=2"}, 0};
+    sy_check_fails(search(&other, "run", 1, true, false, &report), SY_BAD_INPUT,
+                   err);
+    sy_check_says(err, "config.search.reward_paths is 3 there and 2 here");
+    sy_put_text("one/labels.txt", "another name\n");
+    sy_check_fails(search(&ways[0], "run", 1, true, false, &report),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "belongs to another run (data.one is ");
+}
+END_TEST
+
+START_TEST(a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint)
+{
+    static const struct way wild = {{"search.optimiser.rate=100",
+                                     "train.checkpoint_every_s=1e-9",
+                                     "search_passes=50"},
+                                    0};
+    struct nas_search_report report;
+    struct sy_st_file *file = NULL;
+    put_files();
+    sy_check_fails(search(&wild, "wild", 1, false, false, &report), SY_INTERNAL,
+                   err);
+    sy_check_says(err, "the loss of \"");
+    sy_check_says(err, "is not finite at step ");
+    sy_check_ok(
+        sy_st_open(&file, sy_check_path("wild/checkpoint.safetensors"), &err),
+        err);
+    const struct sy_st_entry *values = sy_st_find(file, "values");
+    for (size_t i = 0; i < values->count; i++) {
+        ck_assert(isfinite(values->data[i]));
+    }
+    sy_st_close(file);
+    ck_assert(!sy_file_exists(sy_check_path("wild/paths.json")));
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    int count = (int)(sizeof ways / sizeof ways[0]);
+    Suite *s = suite_create("search");
+    TCase *tc = tcase_create("search");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
+    tcase_add_loop_test(tc, stops_at_every_step_and_threads_change_no_bit, 0,
+                        count);
+    tcase_add_loop_test(tc, the_report_and_the_file_say_the_same_paths, 0,
+                        count);
+    tcase_add_test(tc, what_a_search_finds_can_be_trained);
+    tcase_add_loop_test(tc, what_cannot_be_searched_is_refused_before_any_work,
+                        0, (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_test(tc, another_search_does_not_resume);
+    tcase_add_test(
+        tc, a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    return sy_check_run(suite());
+}

@@ -10,7 +10,7 @@
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/hash.h"
 
-enum { SY_MODEL_FORMAT_VERSION = 1, SY_LABEL_BYTES = 256 };
+enum { SY_MODEL_FORMAT_VERSION = 1 };
 
 #define SY_MODEL_FORMAT       "switchyard-model"
 #define SY_MODEL_FILE         "model.json"

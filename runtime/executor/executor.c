@@ -9,6 +9,11 @@
  * same weights, which therefore stay in the caches; a stage ends before the
  * next begins, since a lane's next input is its last output.
  *
+ * When the last stage has ended, the routes of the requests are asked on the
+ * pool (walks.c). Those that want further experts get new lanes, which wait at
+ * the stages where they part from what is there, and the stages are walked
+ * again for them alone. Only opening lanes is done by one thread.
+ *
  * Why bits do not depend on the batch: a kernel sees one image, and which
  * kernel runs on which weights was fixed when the snapshot was made. Batch,
  * order and threads only decide when and where a task runs.
@@ -23,6 +28,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/lanes.h"
+#include "runtime/executor/walks.h"
 
 /* One worker's memory, as large as the largest unit asks for. */
 struct worker {
@@ -36,6 +42,7 @@ struct sy_executor {
     struct sy_pool *pool;
     int max_requests;
     struct sy_lanes lanes;
+    struct sy_walks walks;
     struct worker *worker; /* by worker of the pool */
     int *order;            /* waiting states, by unit */
     int *bucket;           /* of the counting sort */
@@ -50,10 +57,11 @@ struct stage_run {
     struct sy_lane_stage *stage;
 };
 
-/* What the tasks at the end of a batch share. */
-struct finish {
-    const struct sy_executor *executor;
+/* What the tasks at the end of a round share. */
+struct round_end {
+    struct sy_executor *executor;
     struct sy_request *requests;
+    bool first; /* round of the batch */
 };
 
 static enum sy_status allocate(struct sy_executor *executor)
@@ -85,6 +93,8 @@ static enum sy_status allocate(struct sy_executor *executor)
         executor->profile == NULL || executor->worker == NULL) {
         return SY_NO_MEMORY;
     }
+    SY_TRY(sy_walks_init(&executor->walks, executor->network,
+                         executor->max_requests, (int)workers, memory));
     for (size_t i = 0; i < workers; i++) {
         struct worker *worker = &executor->worker[i];
         worker->values = sy_arena_zero(memory, values, sizeof(float));
@@ -259,15 +269,24 @@ static void run_stage(struct sy_executor *executor, int index,
     struct sy_lane_stage *stage = &executor->lanes.stage[index];
     struct stage_run run = {executor, stage};
     int groups;
-    int waiting = sort_waiting(executor, stage, &groups);
 
+    if (stage->done == stage->count) {
+        return; /* most stages of a later round */
+    }
+    int waiting = sort_waiting(executor, stage, &groups);
     sy_pool_run(executor->pool, waiting, run_state, &run);
     stage->done = stage->count;
     stats->block_runs += groups;
     account(executor, stage, waiting, requests, stats);
 }
 
-/* Opens the request's lanes, after a check of what it names. */
+/* True for a request that goes the way of its domain's route. */
+static bool is_routed(const struct sy_request *request)
+{
+    return request->path == NULL && request->lane_count == 0;
+}
+
+/* Opens the request's first lanes, after a check of what it names. */
 static void open_lanes(struct sy_executor *executor, int index,
                        struct sy_request *request)
 {
@@ -276,6 +295,12 @@ static void open_lanes(struct sy_executor *executor, int index,
     SY_ASSERT(request->domain >= 0 && request->domain < network->domain_count);
     request->blocks = 0;
     request->madds = 0;
+    if (is_routed(request)) {
+        sy_walks_begin(&executor->walks, index, request);
+        sy_walks_ask(&executor->walks, index, 0, &executor->lanes, request);
+        (void)sy_walks_open(&executor->walks, index, &executor->lanes, request);
+        return;
+    }
     if (request->path != NULL) {
         SY_ASSERT(request->path->layer_count == network->spec.layer_count);
         (void)sy_lanes_open(&executor->lanes, index, request->image,
@@ -292,21 +317,18 @@ static void open_lanes(struct sy_executor *executor, int index,
     }
 }
 
-/* Task: hands a request its results. */
-static void finish_request(void *context, int task, int worker)
+/* Hands a request that named its lanes their results. */
+static void finish_lanes(const struct sy_executor *executor, int index,
+                         struct sy_request *request)
 {
-    const struct finish *finish = context;
-    const struct sy_executor *executor = finish->executor;
     const struct sy_network *network = executor->network;
     const struct sy_lanes *lanes = &executor->lanes;
-    struct sy_request *request = &finish->requests[task];
     int classes = network->domain[request->domain].classes;
 
-    (void)worker;
-    for (int lane = 0; lane < lanes->open[task]; lane++) {
+    for (int lane = 0; lane < lanes->open[index]; lane++) {
         struct sy_lane_result *result = &request->result[lane];
         const struct sy_lane_state *state =
-            sy_lanes_state(lanes, task, lane, lanes->stage_count - 1);
+            sy_lanes_state(lanes, index, lane, lanes->stage_count - 1);
         if (result->outputs != NULL) {
             memcpy(result->outputs, state->output,
                    (size_t)classes * sizeof(float));
@@ -322,11 +344,40 @@ static void finish_request(void *context, int task, int worker)
     }
 }
 
+/* Task: hands a request its results, or asks its route what comes next. */
+static void end_round(void *context, int task, int worker)
+{
+    const struct round_end *end = context;
+    struct sy_executor *executor = end->executor;
+    struct sy_request *request = &end->requests[task];
+
+    if (is_routed(request)) {
+        sy_walks_ask(&executor->walks, task, worker, &executor->lanes, request);
+    } else if (end->first) {
+        finish_lanes(executor, task, request);
+    }
+}
+
+/* Opens the lanes that the walks wait for; returns how many. */
+static int open_round(struct sy_executor *executor,
+                      const struct sy_request *requests, int count)
+{
+    int opened = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (is_routed(&requests[i])) {
+            opened += sy_walks_open(&executor->walks, i, &executor->lanes,
+                                    &requests[i]);
+        }
+    }
+    return opened;
+}
+
 void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
                      int count, struct sy_executor_stats *stats)
 {
     struct sy_executor_stats unwanted;
-    struct finish finish = {executor, requests};
+    struct round_end end = {executor, requests, true};
 
     SY_ASSERT(count >= 1 && count <= executor->max_requests);
     stats = stats != NULL ? stats : &unwanted;
@@ -335,10 +386,13 @@ void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
     for (int i = 0; i < count; i++) {
         open_lanes(executor, i, &requests[i]);
     }
-    for (int s = 0; s < executor->lanes.stage_count; s++) {
-        run_stage(executor, s, requests, stats);
-    }
-    sy_pool_run(executor->pool, count, finish_request, &finish);
+    do {
+        for (int s = 0; s < executor->lanes.stage_count; s++) {
+            run_stage(executor, s, requests, stats);
+        }
+        sy_pool_run(executor->pool, count, end_round, &end);
+        end.first = false;
+    } while (open_round(executor, requests, count) > 0);
 }
 
 const struct sy_network *sy_executor_network(const struct sy_executor *executor)

@@ -7,6 +7,11 @@
  * open lanes are grouped by block and each needed block runs once on its
  * group, whatever domains its lanes belong to; other blocks cost nothing.
  *
+ * A request that names no experts goes the way of its domain's route: when
+ * its lanes have ended the route is asked again, and may want further experts,
+ * whose lanes begin where they part from those that ran. So a batch runs in
+ * rounds, and requests that have their answer take no part in later ones.
+ *
  * An image's result does not depend on what else is in the batch, nor on the
  * number of threads, bit for bit. All memory is taken when the executor is
  * made: running allocates nothing.
@@ -33,11 +38,18 @@ struct sy_lane_result {
 struct sy_request {
     const float *image; /* H x W x C, normalised, see dom_normalise */
     int domain;
-    int lane_count;             /* 1..SY_MAX_LANES */
+    int lane_count;             /* 1..SY_MAX_LANES, or 0: by the route */
     int expert[SY_MAX_LANES];   /* indices into the network's experts, */
     const struct sy_path *path; /* or, if not NULL: this path, one lane;
                                    every norm on it must exist */
-    struct sy_lane_result result[SY_MAX_LANES];
+    /*
+     * By the route: what the request may cost in all, 0: no limit. Experts
+     * that would pass it are not run, and the answer is the best one of those
+     * that could be. See sy_route_least_madds for the lowest limit that gives
+     * an answer.
+     */
+    int64_t max_madds;
+    struct sy_lane_result result[SY_MAX_LANES]; /* by the route: the first */
 
     /*
      * Filled in by the run. What several lanes of the request share counts
@@ -47,14 +59,25 @@ struct sy_request {
      */
     int blocks;
     int64_t madds;
+
+    /*
+     * Filled in where the route decided: SY_OK; SY_UNSUPPORTED where no expert
+     * fits into max_madds, and then there is no result; SY_INTERNAL where the
+     * answer is not made of finite numbers. `reused` counts the blocks on the
+     * experts' paths that an expert before had computed. Raw outputs of an
+     * answer that several experts gave are logarithms of it.
+     */
+    enum sy_status status;
+    int reused;
+    struct sy_route_taken taken;
 };
 
 /*
- * Counters of the last run, for tests and metrics. Blocks that pass their
- * input on compute nothing and count nowhere.
+ * Counters of the last run, over all its rounds, for tests and metrics. Blocks
+ * that pass their input on compute nothing and count nowhere.
  */
 struct sy_executor_stats {
-    int block_runs;  /* groups run: (stage, unit) pairs, stem to head */
+    int block_runs;  /* groups run: (round, stage, unit), stem to head */
     int lane_stages; /* (lane, stage) pairs computed, shared ones once */
     int64_t madds;
 };

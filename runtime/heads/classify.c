@@ -27,7 +27,11 @@
  */
 #include "runtime/heads/head.h"
 
+#include <float.h>
 #include <math.h>
+
+const char *const sy_sureness_names[SY_SURENESSES + 1] = {
+    "confidence", "margin", "entropy", NULL};
 
 enum { NEWTON_STEPS = 100 };
 
@@ -181,6 +185,80 @@ static double calibrate(const float *outputs, const int *labels, int count,
     return 1.0 / s;
 }
 
+/* The highest of the probabilities but for one. */
+static double next_highest(const float *answer, int classes, int but)
+{
+    double next = 0.0;
+
+    for (int k = 0; k < classes; k++) {
+        if (k != but && (double)answer[k] > next) {
+            next = (double)answer[k];
+        }
+    }
+    return next;
+}
+
+/* 1 - H / ln K, where 0 ln 0 is 0. */
+static double certainty(const float *answer, int classes)
+{
+    double entropy = 0.0;
+
+    for (int k = 0; k < classes; k++) {
+        double p = (double)answer[k];
+        entropy -= p > 0.0 ? p * log(p) : 0.0;
+    }
+    double sure = 1.0 - entropy / log(classes);
+    return sure < 0.0 ? 0.0 : sure > 1.0 ? 1.0 : sure;
+}
+
+static double sureness(const float *answer, int classes, enum sy_sureness rule)
+{
+    for (int k = 0; k < classes; k++) {
+        if (isnan(answer[k])) {
+            return (double)NAN;
+        }
+    }
+    if (classes < 2) {
+        return 1.0;
+    }
+    int best = largest(answer, classes);
+    switch (rule) {
+    case SY_SURE_MARGIN:
+        return (double)answer[best] - next_highest(answer, classes, best);
+    case SY_SURE_ENTROPY:
+        return certainty(answer, classes);
+    case SY_SURE_CONFIDENCE:
+    case SY_SURENESSES:
+        break;
+    }
+    return (double)answer[best];
+}
+
+static double other_than(const float *answer, int classes, int class)
+{
+    SY_ASSERT(class >= 0 && class < classes);
+    return 1.0 - (double)answer[class];
+}
+
+static void combine(const float *const *answers, const double *weights,
+                    int count, int classes, float *answer)
+{
+    for (int k = 0; k < classes; k++) {
+        double sum = 0.0;
+        for (int i = 0; i < count; i++) {
+            sum += weights[i] * (double)answers[i][k];
+        }
+        answer[k] = (float)sum;
+    }
+}
+
+static void outputs_of(const float *answer, int classes, float *outputs)
+{
+    for (int k = 0; k < classes; k++) {
+        outputs[k] = logf(answer[k] > FLT_MIN ? answer[k] : FLT_MIN);
+    }
+}
+
 const struct sy_head_type sy_head_classify = {
     .name = "classify",
     .emit_trunk = emit_trunk,
@@ -188,4 +266,8 @@ const struct sy_head_type sy_head_classify = {
     .loss = loss,
     .answer = answer,
     .calibrate = calibrate,
+    .sureness = sureness,
+    .other_than = other_than,
+    .combine = combine,
+    .outputs_of = outputs_of,
 };

@@ -25,6 +25,17 @@ struct sy_head_loss {
     int correct; /* samples whose answer is right */
 };
 
+/* How the sureness of an answer is measured: by a rule with this name. */
+enum sy_sureness {
+    SY_SURE_CONFIDENCE, /* the highest probability */
+    SY_SURE_MARGIN,     /* the highest less the next one */
+    SY_SURE_ENTROPY,    /* 1 - H / ln K: 0 for a uniform answer, 1 for one
+                           without doubt; natural logarithms */
+    SY_SURENESSES
+};
+
+extern const char *const sy_sureness_names[SY_SURENESSES + 1];
+
 struct sy_head_type {
     const char *name; /* "classify" */
 
@@ -67,6 +78,32 @@ struct sy_head_type {
      */
     double (*calibrate)(const float *outputs, const int *labels, int count,
                         int classes);
+
+    /*
+     * How sure an answer is, in [0, 1], more is surer; NaN where the answer
+     * has one. classify: as the rules say; with one class always 1.
+     */
+    double (*sureness)(const float *answer, int classes, enum sy_sureness rule);
+
+    /*
+     * How sure an answer is that the sample is something else than `class`.
+     * classify: 1 less that class's probability.
+     */
+    double (*other_than)(const float *answer, int classes, int class);
+
+    /*
+     * One answer from several, by weights that sum to 1. classify: the mean
+     * of the probabilities, summed in double in the order given.
+     */
+    void (*combine)(const float *const *answers, const double *weights,
+                    int count, int classes, float *answer);
+
+    /*
+     * Raw outputs that give this answer under temperature 1, for an answer
+     * that several experts have part in. classify: logarithms, of at least
+     * FLT_MIN.
+     */
+    void (*outputs_of)(const float *answer, int classes, float *outputs);
 };
 
 extern const struct sy_head_type sy_head_classify;

@@ -34,6 +34,7 @@
 
 enum {
     SY_TENSOR_NAME_BYTES = 160,
+    SY_LABEL_BYTES = 256, /* of a class; model.json has none that is longer */
     SY_NETWORK_MAX_VALUES = 1 << 28 /* 1 GiB of float32 */
 };
 
@@ -164,9 +165,9 @@ void sy_network_set_route(struct sy_network *network, int domain,
                           struct sy_route *route);
 
 /*
- * The experts that a request of this domain runs: writes their indices to
- * `experts` and returns how many there are, at most `max` and at most
- * SY_ROUTE_MAX_EXPERTS; 0 in a supernet.
+ * The experts that a request of this domain may run, in the order of the
+ * route: writes their indices to `experts` and returns how many there are, at
+ * most `max` and at most SY_ROUTE_MAX_EXPERTS; 0 in a supernet.
  */
 int sy_network_route_experts(const struct sy_network *network, int domain,
                              int *experts, int max);

@@ -2,10 +2,11 @@
  * route.c - the table of route kinds, and what all kinds have in common.
  *
  * DESIGN. A node is read by its type, so this file knows no kind's keys. What
- * holds for every tree is checked here: the depth, the number of children, and
- * that one route never runs more experts than an executor has lanes for a
- * request. A type's parse function builds its children through sy_route_child,
- * which leaves the first failure in the reader, as all getters do.
+ * holds for every tree is checked here: the depth, the number of children and
+ * of nodes, and that one route never names more experts than an executor has
+ * lanes for a request. It is read from JSON, so it has no cycles. A type's
+ * parse function builds its children through sy_route_child, which leaves the
+ * first failure in the reader, as all getters do.
  */
 #include "runtime/network/route.h"
 
@@ -15,8 +16,9 @@
 #include "runtime/network/network.h"
 
 /* One line per kind; the names are apart so that a reader can list them. */
-static const struct sy_route_type *const types[] = {&sy_route_expert};
-static const char *const type_names[] = {"expert", NULL};
+static const struct sy_route_type *const types[] = {
+    &sy_route_expert, &sy_route_cascade, &sy_route_ensemble};
+static const char *const type_names[] = {"expert", "cascade", "ensemble", NULL};
 
 void sy_route_free(struct sy_route *route)
 {
@@ -83,23 +85,62 @@ void sy_route_child(struct sy_route *node, struct sy_json *in, json_t *value,
     }
 }
 
+void sy_route_children(struct sy_route *node, struct sy_json *in,
+                       const char *key, size_t low, sy_route_inner_fn inner,
+                       const struct sy_route_context *context)
+{
+    char place[SY_JSON_PLACE_BYTES];
+    json_t *all = sy_json_array(in, key, low, SY_ROUTE_MAX_CHILDREN);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *entry = json_array_get(all, i);
+        int length =
+            snprintf(place, sizeof place, "%s.%s[%zu]", in->place, key, i);
+        if (length < 0 || (size_t)length >= sizeof place) {
+            sy_json_reject(in, key, "is nested too deep to name the place");
+            return;
+        }
+        if (inner == NULL) {
+            sy_route_child(node, in, entry, place, context);
+            continue;
+        }
+        struct sy_json at = sy_json_object(entry, in->file, place, in->err);
+        if (in->status == SY_OK) {
+            inner(node, (int)i, (int)json_array_size(all), &at, context);
+            struct sy_json route = sy_json_child(&at, "route");
+            sy_route_child(node, &at, route.object, route.place, context);
+            in->status = sy_json_end(&at);
+        }
+    }
+}
+
+/* Numbers the nodes from `next` on; returns the number after the last one. */
+static int number_nodes(struct sy_route *node, int next)
+{
+    node->number = next++;
+    for (int i = 0; i < node->child_count; i++) {
+        next = number_nodes(node->child[i], next);
+    }
+    return next;
+}
+
 enum sy_status sy_route_from_json(struct sy_route **route, json_t *json,
                                   const struct sy_network *network, int domain,
                                   const char *file, const char *place,
                                   struct sy_error *err)
 {
     struct sy_route *read = NULL;
-    struct sy_route_experts list = {0};
     struct sy_route_context context = {.network = network, .domain = domain};
     SY_TRY(read_node(&read, json, &context, file, place, err));
     SY_ASSERT(read != NULL);
-    read->type->experts(read, &list);
-    if (list.count > SY_ROUTE_MAX_EXPERTS) {
+    int nodes = number_nodes(read, 0);
+    int experts = sy_route_all_experts(read).count;
+    if (nodes > SY_ROUTE_MAX_NODES || experts > SY_ROUTE_MAX_EXPERTS) {
         sy_route_free(read);
         return sy_fail(err, SY_BAD_INPUT,
-                       "%s: %s: expected at most %d experts in one route, "
-                       "found %d",
-                       file, place, SY_ROUTE_MAX_EXPERTS, list.count);
+                       "%s: %s: expected at most %d experts and %d nodes in "
+                       "one route, found %d and %d",
+                       file, place, SY_ROUTE_MAX_EXPERTS, SY_ROUTE_MAX_NODES,
+                       experts, nodes);
     }
     *route = read;
     return SY_OK;
@@ -146,6 +187,57 @@ void sy_route_add_expert(struct sy_route_experts *out, int expert)
     out->count++;
 }
 
+static void add_experts(const struct sy_route *node,
+                        struct sy_route_experts *out)
+{
+    if (node->child_count == 0) {
+        sy_route_add_expert(out, node->expert);
+    }
+    for (int i = 0; i < node->child_count; i++) {
+        add_experts(node->child[i], out);
+    }
+}
+
+struct sy_route_experts sy_route_all_experts(const struct sy_route *route)
+{
+    struct sy_route_experts all = {0};
+    add_experts(route, &all);
+    return all;
+}
+
+int sy_route_domain(const struct sy_route *route,
+                    const struct sy_network *network)
+{
+    while (route->child_count > 0) {
+        route = route->child[0];
+    }
+    return network->expert[route->expert].domain;
+}
+
+int sy_route_nodes(const struct sy_route *route)
+{
+    int count = 1;
+    for (int i = 0; i < route->child_count; i++) {
+        count += sy_route_nodes(route->child[i]);
+    }
+    return count;
+}
+
+const struct sy_route *sy_route_node(const struct sy_route *route, int number)
+{
+    int i = 0;
+    if (route->number == number) {
+        return route;
+    }
+    /* The child before the first one that begins after `number`. */
+    while (i + 1 < route->child_count &&
+           route->child[i + 1]->number <= number) {
+        i++;
+    }
+    SY_ASSERT(route->child_count > 0 && number > route->number);
+    return sy_route_node(route->child[i], number);
+}
+
 void sy_network_set_route(struct sy_network *network, int domain,
                           struct sy_route *route)
 {
@@ -158,13 +250,12 @@ void sy_network_set_route(struct sy_network *network, int domain,
 int sy_network_route_experts(const struct sy_network *network, int domain,
                              int *experts, int max)
 {
-    struct sy_route_experts list = {0};
     SY_ASSERT(domain >= 0 && domain < network->domain_count);
     const struct sy_route *route = network->route[domain];
     if (route == NULL) {
         return 0;
     }
-    route->type->experts(route, &list);
+    struct sy_route_experts list = sy_route_all_experts(route);
     int count = list.count < max ? list.count : max;
     for (int i = 0; i < count; i++) {
         experts[i] = list.expert[i];

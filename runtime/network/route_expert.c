@@ -2,6 +2,11 @@
  * route_expert.c - the leaf of a route: one expert.
  *
  *     {"kind": "expert", "expert": "main"}
+ *
+ * DESIGN. An expert runs only if everything that has run, is about to run and
+ * itself together stay within the walk's limit. That sum only grows, so what
+ * could not be paid once cannot be paid later, and a route that is asked again
+ * does not change its mind.
  */
 #include <string.h>
 
@@ -39,14 +44,33 @@ static bool print(const struct sy_route *node, const struct sy_network *network,
     return json_object_set_new(object, "expert", json_string(name)) == 0;
 }
 
-static void experts(const struct sy_route *node, struct sy_route_experts *out)
+static enum sy_route_outcome ask(const struct sy_route *node,
+                                 struct sy_route_walk *walk,
+                                 const float **answer)
 {
-    sy_route_add_expert(out, node->expert);
+    for (int i = 0; i < walk->ran.count; i++) {
+        if (walk->ran.expert[i] == node->expert) {
+            *answer = walk->answer[i];
+            return SY_ROUTE_ANSWERED;
+        }
+    }
+    struct sy_route_experts all = walk->ran;
+    for (int i = 0; i < walk->wanted.count; i++) {
+        sy_route_add_expert(&all, walk->wanted.expert[i]);
+    }
+    sy_route_add_expert(&all, node->expert);
+    if (walk->max_madds > 0 &&
+        sy_route_union_madds(walk->network, &all) > walk->max_madds) {
+        walk->cut = true;
+        return SY_ROUTE_NOTHING;
+    }
+    sy_route_add_expert(&walk->wanted, node->expert);
+    return SY_ROUTE_WAITS;
 }
 
 const struct sy_route_type sy_route_expert = {
     .name = "expert",
     .parse = parse,
     .print = print,
-    .experts = experts,
+    .ask = ask,
 };

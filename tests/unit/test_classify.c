@@ -255,6 +255,47 @@ START_TEST(a_planted_temperature_is_found)
 }
 END_TEST
 
+START_TEST(sureness_is_what_its_rule_says)
+{
+    const float answer[] = {0.125f, 0.5f, 0.125f, 0.25f};
+    const float even[] = {0.25f, 0.25f, 0.25f, 0.25f};
+    const float sure[] = {0.0f, 1.0f, 0.0f, 0.0f};
+    const float broken[] = {0.5f, 0.5f, NAN, 0.0f};
+
+    ck_assert(head->sureness(answer, 4, SY_SURE_CONFIDENCE) == 0.5);
+    ck_assert(head->sureness(answer, 4, SY_SURE_MARGIN) == 0.25);
+    /* H = 1/2 ln 2 + 1/4 ln 4 + 2/8 ln 8 = 1.75 ln 2, of 2 ln 2. */
+    ck_assert(fabs(head->sureness(answer, 4, SY_SURE_ENTROPY) - 0.125) < 1e-12);
+    ck_assert(head->sureness(even, 4, SY_SURE_CONFIDENCE) == 0.25);
+    ck_assert(head->sureness(even, 4, SY_SURE_MARGIN) == 0.0);
+    ck_assert(fabs(head->sureness(even, 4, SY_SURE_ENTROPY)) < 1e-12);
+    for (int rule = 0; rule < SY_SURENESSES; rule++) {
+        ck_assert(head->sureness(sure, 4, (enum sy_sureness)rule) == 1.0);
+        ck_assert(head->sureness(sure, 1, (enum sy_sureness)rule) == 1.0);
+        ck_assert(isnan(head->sureness(broken, 4, (enum sy_sureness)rule)));
+    }
+    ck_assert(head->other_than(answer, 4, 3) == 0.75);
+    ck_assert(head->other_than(answer, 4, 0) == 0.875);
+}
+END_TEST
+
+START_TEST(answers_combine_to_their_weighted_mean)
+{
+    const float a[] = {0.25f, 0.75f}, b[] = {1.0f, 0.0f};
+    const float *both[] = {a, b};
+    const double weights[] = {0.75, 0.25};
+    float mean[2], outputs[2], answer[2];
+
+    head->combine(both, weights, 2, 2, mean);
+    ck_assert(mean[0] == 0.4375f && mean[1] == 0.5625f);
+    head->outputs_of(mean, 2, outputs);
+    head->answer(outputs, 2, 1.0, answer);
+    ck_assert(fabsf(answer[0] - mean[0]) < 1e-6f);
+    head->outputs_of(b, 2, outputs);
+    ck_assert(isfinite(outputs[1]) && outputs[1] < -80.0f);
+}
+END_TEST
+
 START_TEST(trunk_and_domain_are_ordinary_plans)
 {
     struct sy_head_spec spec = {.width = 32, .act = SY_ACT_HSWISH};
@@ -312,6 +353,8 @@ int main(void)
     tcase_add_test(tc, a_temperature_is_what_a_hand_computes);
     tcase_add_test(tc, samples_that_cannot_tell_leave_the_temperature_at_1);
     tcase_add_test(tc, a_planted_temperature_is_found);
+    tcase_add_test(tc, sureness_is_what_its_rule_says);
+    tcase_add_test(tc, answers_combine_to_their_weighted_mean);
     tcase_add_test(tc, trunk_and_domain_are_ordinary_plans);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);

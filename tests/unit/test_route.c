@@ -85,10 +85,98 @@ START_TEST(a_route_reads_and_writes_the_same)
 }
 END_TEST
 
+#define MAIN              "{\"kind\":\"expert\",\"expert\":\"main\"}"
+#define SECOND            "{\"kind\":\"expert\",\"expert\":\"second\"}"
+#define STAGE(exit, rest) "{\"exit\":\"" exit "\"," rest "\"route\":" MAIN "}"
+#define CASCADE(stage)                                                         \
+    "{\"kind\":\"cascade\",\"stages\":[" stage ",{\"route\":" SECOND "}]}"
+#define ENSEMBLE(rest)                                                         \
+    "{\"kind\":\"ensemble\",\"members\":[" MAIN "," SECOND "]" rest "}"
+
+static const char *const right[] = {
+    CASCADE(STAGE("confidence", "\"threshold\":0.9375,")),
+    CASCADE(STAGE("margin", "\"threshold\":0.5,") "," STAGE(
+        "entropy", "\"threshold\":2.0,")),
+    CASCADE(STAGE("reject", "\"background\":\"two\",\"threshold\":0.25,")),
+    ENSEMBLE(""),
+    ENSEMBLE(",\"weights\":[2.0,0.5]"),
+    "{\"kind\":\"cascade\",\"stages\":[{\"exit\":\"margin\",\"threshold\":0.5,"
+    "\"route\":" ENSEMBLE("") "},{\"route\":" CASCADE(
+        STAGE("entropy", "\"threshold\":0.125,")) "}]}",
+};
+
+START_TEST(trees_read_and_write_the_same)
+{
+    struct sy_error err = {0};
+    struct sy_network *network = sy_small_network(1);
+    struct sy_route *route;
+    sy_check_ok(read(&route, right[_i], network, 0, &err), err);
+    json_t *json = sy_route_to_json(route, network);
+    json_t *expected = json_loads(right[_i], 0, NULL);
+    ck_assert(json_equal(json, expected));
+    ck_assert_int_eq(sy_route_all_experts(route).count, 2);
+    json_decref(json);
+    json_decref(expected);
+    sy_route_free(route);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(nodes_are_numbered_before_their_children)
+{
+    struct sy_error err = {0};
+    struct sy_network *network = sy_small_network(1);
+    struct sy_route *route;
+    sy_check_ok(read(&route, right[5], network, 0, &err), err);
+    ck_assert_int_eq(sy_route_nodes(route), 7);
+    for (int n = 0; n < 7; n++) {
+        ck_assert_int_eq(sy_route_node(route, n)->number, n);
+    }
+    ck_assert_ptr_eq(sy_route_node(route, 4), route->child[1]);
+    ck_assert_ptr_eq(sy_route_node(route, 6), route->child[1]->child[1]);
+    sy_route_free(route);
+    sy_network_free(network);
+}
+END_TEST
+
 static const struct {
     int domain;
     const char *text, *says;
 } wrong[] = {
+    {0, "{\"kind\":\"cascade\",\"stages\":[{\"route\":" MAIN "}]}",
+     "routes.x.stages: expected an array of 2 to 8"},
+    {0, CASCADE("{\"route\":" MAIN "}"), "routes.x.stages[0].exit"},
+    {0, CASCADE(STAGE("confidance", "\"threshold\":1,")),
+     "routes.x.stages[0].exit: expected \"confidence\", \"margin\""},
+    {0, CASCADE(STAGE("margin", "")), "routes.x.stages[0].threshold"},
+    {0, CASCADE(STAGE("margin", "\"threshold\":2.5,")),
+     "routes.x.stages[0].threshold: expected a number from 0 to 2"},
+    {0, CASCADE(STAGE("reject", "\"threshold\":0.1,")),
+     "routes.x.stages[0].background"},
+    {0, CASCADE(STAGE("reject", "\"background\":\"four\",\"threshold\":0.1,")),
+     "domain \"digits\" has no class \"four\""},
+    {0, CASCADE(STAGE("reject", "\"background\":\"two\",\"threshold\":0.6,")),
+     "routes.x.stages[0].threshold: expected a number from 0 to 0.5"},
+    {0, CASCADE(STAGE("margin", "\"threshold\":1,\"treshold\":1,")),
+     "routes.x.stages[0].treshold: unknown key"},
+    {0,
+     "{\"kind\":\"cascade\",\"stages\":[" STAGE(
+         "margin", "\"threshold\":1,") "," STAGE("margin",
+                                                 "\"threshold\":1,") "]}",
+     "routes.x.stages[1].exit: unknown key"},
+    {0,
+     "{\"kind\":\"cascade\",\"stages\":[" STAGE(
+         "margin", "\"threshold\":1,") ",{\"route\":{\"kind\":\"expert\","
+                                       "\"expert\":\"third\"}}]}",
+     "routes.x.stages[1].route.expert: domain \"digits\" has no expert"},
+    {0, "{\"kind\":\"ensemble\",\"members\":[" MAIN "]}",
+     "routes.x.members: expected an array of 2 to 8"},
+    {0, ENSEMBLE(",\"weights\":[1]"),
+     "routes.x.weights: expected an array of 2"},
+    {0, ENSEMBLE(",\"weights\":[1,0]"),
+     "routes.x.weights: [1]: expected a number above 0"},
+    {0, ENSEMBLE(",\"weights\":[1,\"a\"]"),
+     "routes.x.weights: [1]: expected a number above 0"},
     {0, "[]", "routes.x: expected an object"},
     {0, "{}", "routes.x.kind"},
     {0, "{\"kind\":\"gaet\",\"expert\":\"main\"}", "routes.x.kind"},
@@ -199,6 +287,9 @@ static Suite *suite(void)
     tcase_add_test(tc, a_domain_without_main_starts_with_its_first_expert);
     tcase_add_test(tc, a_supernet_has_no_routes);
     tcase_add_test(tc, a_route_reads_and_writes_the_same);
+    tcase_add_loop_test(tc, trees_read_and_write_the_same, 0,
+                        (int)(sizeof right / sizeof right[0]));
+    tcase_add_test(tc, nodes_are_numbered_before_their_children);
     tcase_add_loop_test(tc, a_wrong_route_is_refused, 0,
                         (int)(sizeof wrong / sizeof wrong[0]));
     tcase_add_test(tc, an_expert_stands_in_a_list_once);

@@ -84,6 +84,23 @@ static struct nas_score mean_score(const struct eval_row *rows, int count)
     return mean;
 }
 
+/* How many images each expert of the domain's route ran for and answered. */
+static json_t *experts_json(const struct sy_network *network,
+                            const struct eval_row *row)
+{
+    struct sy_route_experts all =
+        sy_route_all_experts(network->route[row->domain]);
+    json_t *list = json_array();
+    for (int i = 0; i < all.count; i++) {
+        int e = all.expert[i];
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s, s:i, s:i}", "name", network->expert[e].name, "ran",
+                      row->score.ran[e], "answered", row->score.answered[e]));
+    }
+    return list;
+}
+
 static int print_json(const struct sy_network *network,
                       const struct eval_row *rows, int count)
 {
@@ -93,18 +110,39 @@ static int print_json(const struct sy_network *network,
         const struct nas_score *s = &rows[i].score;
         (void)json_array_append_new(
             domains,
-            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f}",
+            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:o}",
                       "name", network->domain[rows[i].domain].name, "n", s->n,
                       "top1", s->top1, "nll", s->nll, "ece", s->ece, "params",
                       (json_int_t)rows[i].params, "madds_mean", s->madds_mean,
                       "us_mean", s->us_mean, "ece_uncalibrated",
                       s->ece_uncalibrated, "nll_uncalibrated",
-                      s->nll_uncalibrated));
+                      s->nll_uncalibrated, "experts",
+                      experts_json(network, &rows[i])));
     }
     return cli_json(json_pack(
         "{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains", domains, "mean",
         "top1", mean.top1, "nll", mean.nll, "ece", mean.ece, "madds_mean",
         mean.madds_mean, "params", (json_int_t)sy_network_params(network)));
+}
+
+/* Who answers, for the domains whose routes have several experts. */
+static void print_experts(const struct sy_network *network,
+                          const struct eval_row *rows, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct nas_score *s = &rows[i].score;
+        struct sy_route_experts all =
+            sy_route_all_experts(network->route[rows[i].domain]);
+        double n = s->n > 0 ? s->n : 1;
+        for (int k = 0; k < all.count && all.count > 1; k++) {
+            int e = all.expert[k];
+            printf("%s%-16s %-16s ran for %5.1f %%, alone answered %5.1f %%\n",
+                   k == 0 ? "\n" : "",
+                   k == 0 ? network->domain[rows[i].domain].name : "",
+                   network->expert[e].name, 100 * s->ran[e] / n,
+                   100 * s->answered[e] / n);
+        }
+    }
 }
 
 static void print_text(const struct sy_network *network,
@@ -127,6 +165,7 @@ static void print_text(const struct sy_network *network,
            "mean / all", "", mean.top1, mean.nll, mean.nll_uncalibrated,
            mean.ece, mean.ece_uncalibrated,
            (long long)sy_network_params(network), mean.madds_mean);
+    print_experts(network, rows, count);
 }
 
 static int run(const struct cli_args *args)
@@ -143,6 +182,10 @@ static int run(const struct cli_args *args)
         return cli_error(&err);
     }
     int count = session.network->domain_count;
+    if (cli_session_answers(&session, &err) != SY_OK) {
+        status = cli_error(&err);
+        goto out;
+    }
     if (only != NULL) {
         count = 1;
         if (cli_session_domain(&session, only, &first, &err) != SY_OK) {

@@ -10,7 +10,6 @@
 #include "domains/image/image.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/top.h"
-#include "runtime/network/route.h"
 
 enum { PREDICT_TOP = 5 };
 
@@ -20,29 +19,94 @@ struct predict_buffers {
     float *image;
     float *outputs;
     float *probabilities;
+    int64_t max_madds; /* 0: no limit */
 };
 
+/* Runs the image through its domain's route. */
 static enum sy_status predict_file(const struct cli_session *session,
                                    int domain, const char *path,
                                    const struct predict_buffers *buffers,
+                                   struct sy_request *answered,
                                    struct sy_error *err)
 {
     const struct sy_network *network = session->network;
     struct sy_shape input = network->spec.input;
     struct dom_image image = {0};
-    struct sy_request request = {.image = buffers->image, .domain = domain};
+    struct sy_request request = {.image = buffers->image,
+                                 .domain = domain,
+                                 .max_madds = buffers->max_madds};
     SY_TRY(dom_image_load(&image, path, err));
     enum sy_status status =
         dom_image_fit(&image, input.h, input.w, buffers->pixels, err);
     dom_image_release(&image);
     SY_TRY(status);
     dom_normalise(buffers->pixels, sy_shape_floats(input), buffers->image);
-    request.lane_count =
-        sy_network_route_experts(network, domain, request.expert, SY_MAX_LANES);
     request.result[0].outputs = buffers->outputs;
     request.result[0].probabilities = buffers->probabilities;
     sy_executor_run(session->executor, &request, 1, NULL);
+    *answered = request;
+    if (request.status != SY_OK) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: the network's answer is not made of finite "
+                       "numbers",
+                       path);
+    }
     return SY_OK;
+}
+
+/* The names of the experts that ran. */
+static json_t *ran_json(const struct sy_network *network,
+                        const struct sy_request *request)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < request->taken.ran.count; i++) {
+        int e = request->taken.ran.expert[i];
+        (void)json_array_append_new(list, json_string(network->expert[e].name));
+    }
+    return list;
+}
+
+/* The way that the request took. */
+static json_t *route_json(const struct sy_network *network,
+                          const struct sy_request *request)
+{
+    const struct sy_route *route = network->route[request->domain];
+    int e = request->taken.expert;
+    return json_pack("{s:o, s:s, s:i, s:i, s:I, s:b, s:o}", "experts",
+                     ran_json(network, request), "exit",
+                     e >= 0 ? network->expert[e].name : "several", "blocks",
+                     request->blocks, "reused", request->reused, "madds",
+                     (json_int_t)request->madds, "cut", request->taken.cut,
+                     "decisions",
+                     sy_route_explain(route, network, &request->taken));
+}
+
+/* The same in words, below the answer's line. */
+static void print_route(const struct sy_network *network,
+                        const struct sy_request *request)
+{
+    const struct sy_route *route = network->route[request->domain];
+    json_t *told = sy_route_explain(route, network, &request->taken), *one;
+    size_t i;
+    json_array_foreach(told, i, one)
+    {
+        printf("    node %lld, child %lld: %s %.4f, threshold %.4f: %s\n",
+               json_integer_value(json_object_get(one, "node")),
+               json_integer_value(json_object_get(one, "child")),
+               json_string_value(json_object_get(one, "exit")),
+               json_number_value(json_object_get(one, "value")),
+               json_number_value(json_object_get(one, "threshold")),
+               json_is_true(json_object_get(one, "ended")) ? "taken"
+                                                           : "goes on");
+    }
+    json_decref(told);
+    printf("    experts");
+    for (int e = 0; e < request->taken.ran.count; e++) {
+        printf(" %s", network->expert[request->taken.ran.expert[e]].name);
+    }
+    printf("; %d blocks, %d more reused, %lld MAdds%s\n", request->blocks,
+           request->reused, (long long)request->madds,
+           request->taken.cut ? "; the budget ended it" : "");
 }
 
 static json_t *row_json(const struct sy_domain *domain, const char *path,
@@ -82,19 +146,30 @@ static int predict_all(const struct cli_session *session, int domain,
                        const struct cli_args *args)
 {
     struct sy_error err = {0};
+    struct sy_request request;
+    const struct sy_network *network = session->network;
     bool as_json = cli_flag(args, "json");
+    bool explain = cli_flag(args, "explain");
     const struct sy_domain *known = &session->network->domain[domain];
     json_t *rows = json_array();
     int status = CLI_OK;
     for (int i = 1; i < cli_count(args) && status == CLI_OK; i++) {
         const char *path = cli_arg(args, i);
-        if (predict_file(session, domain, path, buffers, &err) != SY_OK) {
+        if (predict_file(session, domain, path, buffers, &request, &err) !=
+            SY_OK) {
             status = cli_error(&err);
         } else if (as_json) {
-            (void)json_array_append_new(
-                rows, row_json(known, path, buffers->probabilities));
+            json_t *row = row_json(known, path, buffers->probabilities);
+            if (explain) {
+                (void)json_object_set_new(row, "route",
+                                          route_json(network, &request));
+            }
+            (void)json_array_append_new(rows, row);
         } else {
             print_row(known, path, buffers->probabilities);
+            if (explain) {
+                print_route(network, &request);
+            }
         }
     }
     if (as_json && status == CLI_OK) {
@@ -102,6 +177,23 @@ static int predict_all(const struct cli_session *session, int domain,
     }
     json_decref(rows);
     return status;
+}
+
+/* Refuses a budget in which no answer fits. */
+static enum sy_status check_budget(const struct cli_session *session,
+                                   int domain, int64_t max_madds,
+                                   struct sy_error *err)
+{
+    const struct sy_network *network = session->network;
+    int64_t least = sy_route_least_madds(network->route[domain], network);
+    if (max_madds > 0 && max_madds < least) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "--max-madds: expected at least %lld, the multiply-adds "
+                       "of the cheapest answer for domain \"%s\", found %lld",
+                       (long long)least, network->domain[domain].name,
+                       (long long)max_madds);
+    }
+    return SY_OK;
 }
 
 static int run(const struct cli_args *args)
@@ -113,8 +205,11 @@ static int run(const struct cli_args *args)
     if (cli_session_open(&session, cli_arg(args, 0), 1, 1, &err) != SY_OK) {
         return cli_error(&err);
     }
-    if (cli_session_domain(&session, cli_text(args, "domain", NULL), &domain,
-                           &err) != SY_OK) {
+    if (cli_session_answers(&session, &err) != SY_OK ||
+        cli_session_domain(&session, cli_text(args, "domain", NULL), &domain,
+                           &err) != SY_OK ||
+        check_budget(&session, domain, cli_int(args, "max-madds", 0), &err) !=
+            SY_OK) {
         cli_session_close(&session);
         return cli_error(&err);
     }
@@ -125,6 +220,7 @@ static int run(const struct cli_args *args)
         .image = sy_alloc(floats * sizeof(float)),
         .outputs = sy_alloc(classes * sizeof(float)),
         .probabilities = sy_alloc(classes * sizeof(float)),
+        .max_madds = cli_int(args, "max-madds", 0),
     };
     if (buffers.pixels && buffers.image && buffers.outputs &&
         buffers.probabilities) {
@@ -140,13 +236,17 @@ static int run(const struct cli_args *args)
 
 static const struct cli_option options[] = {
     {"domain", CLI_TEXT, "D", "whose labels to give", 0, 0, false},
+    {"explain", CLI_FLAG, NULL, "also the way through the domain's route", 0, 0,
+     false},
+    {"max-madds", CLI_INT, "N", "what an image may cost, in multiply-adds", 1,
+     INT64_MAX, false},
     CLI_JSON,
     CLI_END,
 };
 
 const struct cli_command cmd_predict = {
     .name = "predict",
-    .usage = "predict MODEL [--domain D] IMAGE...",
+    .usage = "predict MODEL [--domain D] [--explain] IMAGE...",
     .summary = "Labels PNG and JPEG files",
     .about = "--domain may be left out when the model has one domain only.",
     .example = "switchyard predict runs/models/first --domain mnist digit.png",

@@ -40,6 +40,17 @@ enum sy_status cli_session_start(struct cli_session *session,
     return status;
 }
 
+enum sy_status cli_session_answers(const struct cli_session *session,
+                                   struct sy_error *err)
+{
+    if (session->network->expert_count > 0) {
+        return SY_OK;
+    }
+    return sy_fail(err, SY_BAD_INPUT,
+                   "%s is a supernet: no expert answers for its domains",
+                   session->artefact.path);
+}
+
 void cli_session_close(struct cli_session *session)
 {
     sy_executor_free(session->executor);

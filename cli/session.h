@@ -27,6 +27,10 @@ enum sy_status cli_session_start(struct cli_session *session,
                                  struct sy_network *network, const char *label,
                                  int threads, int max_requests,
                                  struct sy_error *err) SY_MUST_USE;
+/* Fails for a supernet, which has no routes. */
+enum sy_status cli_session_answers(const struct cli_session *session,
+                                   struct sy_error *err) SY_MUST_USE;
+
 void cli_session_close(struct cli_session *session);
 
 /*

@@ -126,6 +126,27 @@ static int64_t end_until(struct srv_batcher *batcher, int64_t until_ns,
     return look.earliest_ns;
 }
 
+/* Adds the way that image number `image` took. */
+static void take_way(struct srv_job *job, int image,
+                     const struct sy_request *request)
+{
+    const struct sy_route_taken *taken = &request->taken;
+    int answered = job->expert >= 0 ? job->expert : taken->expert;
+    job->madds += request->madds;
+    job->failed |= request->status != SY_OK;
+    if (job->expert >= 0) {
+        sy_route_add_expert(&job->ran, job->expert);
+    }
+    for (int i = 0; i < taken->ran.count; i++) {
+        sy_route_add_expert(&job->ran, taken->ran.expert[i]);
+    }
+    if (image == 0) {
+        job->way = *taken;
+        job->exit = answered;
+    }
+    job->exit = job->exit == answered ? job->exit : -1;
+}
+
 /* Gives the slices of the batch that ran back to their jobs. */
 static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
                       struct ended *ended)
@@ -138,13 +159,15 @@ static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
         job->running = 0;
         if (job->end == SRV_JOB_OPEN) {
             for (int n = 0; n < slice->count; n++) {
-                job->madds += request[n].madds;
+                take_way(job, slice->first + n, &request[n]);
             }
             job->blocks = request[0].blocks;
+            job->reused = request[0].reused;
             job->compute_ns += compute_ns;
             job->finished += slice->count;
             if (job->finished == job->image_count) {
-                end_job(batcher, job, SRV_JOB_DONE, ended);
+                end_job(batcher, job,
+                        job->failed ? SRV_JOB_FAILED : SRV_JOB_DONE, ended);
             }
         }
         if (job->end != SRV_JOB_OPEN) {
@@ -186,8 +209,11 @@ static void fill_requests(struct srv_batcher *batcher)
             *request = (struct sy_request){.image = job->images +
                                                     at * job->image_floats,
                                            .domain = job->domain,
-                                           .lane_count = 1};
-            request->expert[0] = job->expert;
+                                           .max_madds = job->max_madds};
+            if (job->expert >= 0) {
+                request->lane_count = 1;
+                request->expert[0] = job->expert;
+            }
             request->result[0].outputs = job->logits + at * classes;
             request->result[0].probabilities =
                 job->probabilities + at * classes;

@@ -32,7 +32,7 @@ enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
     made->live = srv_live_ref(live);
     made->bytes = bytes;
     made->domain = domain;
-    made->expert = live->expert[domain];
+    made->expert = -1;
     made->model = domain;
     made->image_count = image_count;
     made->image_floats = floats;

@@ -17,6 +17,7 @@
 enum srv_job_end {
     SRV_JOB_OPEN,          /* not ended yet */
     SRV_JOB_DONE,          /* the outputs are there */
+    SRV_JOB_FAILED,        /* an answer is not made of numbers */
     SRV_JOB_EXPIRED,       /* the deadline passed in the queue */
     SRV_JOB_EXPIRED_AWAKE, /* the deadline passed while it ran */
     SRV_JOB_CANCELLED,     /* nobody waits for the answer any more */
@@ -31,7 +32,7 @@ typedef void (*srv_done_fn)(void *waiter);
 struct srv_job {
     struct srv_live *live; /* owned reference */
     int domain;
-    int expert; /* index into the network's experts */
+    int expert; /* that alone answers, or -1: by the domain's route */
     int model;  /* that was asked, for the counters: see stats.h */
     int image_count;
     size_t image_floats; /* of one image */
@@ -39,6 +40,7 @@ struct srv_job {
     int priority;        /* 0..SRV_PRIORITY_LAST; set by the submitter */
     int64_t timeout_ns;  /* that the request asked for; 0: none */
     int64_t deadline_ns; /* sy_now_ns; set by the submitter */
+    int64_t max_madds;   /* that an image may cost; 0: no limit */
 
     float *images;        /* [image_count][image_floats], normalised; in */
     float *logits;        /* [image_count][classes]; out */
@@ -46,10 +48,15 @@ struct srv_job {
 
     /* The answer's circumstances; read them after `done`. */
     enum srv_job_end end;
-    int blocks;         /* run for one image */
-    int64_t madds;      /* spent on all images */
-    int64_t queue_ns;   /* from submission to the first batch */
-    int64_t compute_ns; /* in batches that held images of it */
+    int blocks;    /* run for the first image of the last batch */
+    int reused;    /* of those on its experts' paths, not run again */
+    int64_t madds; /* spent on all images */
+    bool failed;   /* an answer is not made of numbers */
+    struct sy_route_experts ran; /* for any of the images */
+    int exit; /* the expert that answered for all images; -1: several */
+    struct sy_route_taken way; /* that the first image took */
+    int64_t queue_ns;          /* from submission to the first batch */
+    int64_t compute_ns;        /* in batches that held images of it */
 
     /* Private to queue.c and batcher.c. */
     atomic_int refs;

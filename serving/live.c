@@ -13,20 +13,21 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 
-/* The first expert of a domain's route gives its answer, and its cost. */
-static enum sy_status choose_experts(struct srv_live *live,
-                                     struct sy_error *err)
+/* That every domain has a route, and what an image costs that goes all of it.
+ */
+static enum sy_status check_routes(struct srv_live *live, struct sy_error *err)
 {
     const struct sy_network *network = live->network;
     for (int d = 0; d < network->domain_count; d++) {
-        if (sy_network_route_experts(network, d, &live->expert[d], 1) != 1) {
+        const struct sy_route *route = network->route[d];
+        if (route == NULL) {
             return sy_fail(err, SY_BAD_INPUT,
                            "network %s: no expert answers for domain %s: "
                            "train it before serving it",
                            live->name, network->domain[d].name);
         }
-        const struct sy_path *path = &network->expert[live->expert[d]].path;
-        live->cost_madds[d] = sy_network_path_cost(network, path, d).madds;
+        struct sy_route_experts all = sy_route_all_experts(route);
+        live->cost_madds[d] = sy_route_union_madds(network, &all);
     }
     return SY_OK;
 }
@@ -56,7 +57,7 @@ enum sy_status srv_live_load(struct srv_live **live,
     SY_TRY_OUT(
         sy_snapshot_new(&made->snapshot, network, made->label, NULL, err));
     made->network = sy_snapshot_network(made->snapshot);
-    SY_TRY_OUT(choose_experts(made, err));
+    SY_TRY_OUT(check_routes(made, err));
     SY_TRY_OUT(
         srv_stats_new(&made->stats, made->network->domain_count + 1, err));
     SY_TRY_OUT(sy_executor_new(&made->executor, made->snapshot, options->pool,

@@ -30,8 +30,7 @@ struct srv_live {
     const struct sy_network *network;   /* the snapshot's */
     struct sy_executor *executor;       /* owned; engine thread only */
     int64_t loaded_ns;                  /* how long loading took */
-    int expert[SY_MAX_DOMAINS];         /* that answers for a domain */
-    int64_t cost_madds[SY_MAX_DOMAINS]; /* of one image */
+    int64_t cost_madds[SY_MAX_DOMAINS]; /* of one image, at most */
     struct srv_budget *budget; /* of its jobs' memory; borrowed, or NULL */
 
     /* Shares of the engine that domains get when several wait; 0 is 1. */

@@ -8,7 +8,6 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
-#include "runtime/network/route.h"
 
 double nas_ece(const float *confidence, const bool *right, int count)
 {
@@ -96,6 +95,12 @@ static void take_answer(struct nas_score *score, struct pass *pass, int i,
     score->nll_uncalibrated += log_loss(pass->raw[label]);
     pass->confidence_raw[at] = pass->raw[largest(pass->raw, classes)];
     score->madds_mean += (double)pass->request[i].madds;
+    for (int e = 0; e < pass->request[i].taken.ran.count; e++) {
+        score->ran[pass->request[i].taken.ran.expert[e]]++;
+    }
+    if (pass->request[i].taken.expert >= 0) {
+        score->answered[pass->request[i].taken.expert]++;
+    }
 }
 
 /* Fills in the requests of one batch. */
@@ -110,8 +115,6 @@ static void make_requests(struct pass *pass, const struct sy_network *network,
         memset(r, 0, sizeof *r);
         r->image = pass->images + (size_t)i * image;
         r->domain = domain;
-        r->lane_count =
-            sy_network_route_experts(network, domain, r->expert, SY_MAX_LANES);
         r->result[0].outputs = pass->outputs + (size_t)i * classes;
         r->result[0].probabilities = pass->probabilities + (size_t)i * classes;
     }
@@ -145,6 +148,13 @@ enum sy_status nas_score_domain(struct nas_score *score,
         sy_executor_run(executor, pass.request, count, &stats);
         busy_ns += sy_now_ns() - begin_ns;
         for (int i = 0; i < count; i++) {
+            if (pass.request[i].status != SY_OK) {
+                status = sy_fail(err, SY_BAD_INPUT,
+                                 "domain \"%s\": the answer to image %d is "
+                                 "not made of finite numbers",
+                                 network->domain[domain].name, first + i);
+                goto out;
+            }
             take_answer(score, &pass, i, first + i, classes);
         }
     }

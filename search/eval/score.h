@@ -1,12 +1,15 @@
 /*
- * score.h - how good an expert's answers are on a split of a domain.
+ * score.h - how good the answers of a domain's route are on a split.
  *
  *   top1   share of images whose most probable class is the label
  *   nll    mean of -ln p(label), natural logarithm, p floored at 1e-12
  *   ece    expected calibration error: 15 equal-width bins (lo, hi] over the
  *          highest probability (Guo et al. 2017)
  *
- * The images run through the executor that also serves, in batches of 32.
+ * The images run through the executor that also serves, in batches of 32, and
+ * each goes the way that the route finds for it. An answer that several
+ * experts give together has no temperature of its own: without calibration it
+ * is taken as it is.
  *
  * Thread: one at a time.
  */
@@ -25,8 +28,10 @@ struct nas_score {
     double ece;
     double nll_uncalibrated; /* these two with temperature 1 */
     double ece_uncalibrated;
-    double madds_mean; /* multiply-adds an image, as executed */
-    double us_mean;    /* microseconds an image in batches of NAS_SCORE_BATCH */
+    double madds_mean;            /* multiply-adds an image, as executed */
+    int ran[SY_MAX_EXPERTS];      /* images that the expert ran for, */
+    int answered[SY_MAX_EXPERTS]; /* and whose answer is its alone */
+    double us_mean; /* microseconds an image in batches of NAS_SCORE_BATCH */
 };
 
 /*

@@ -2,8 +2,9 @@
  * admit.c - choosing what answers a request.
  *
  * DESIGN: max_madds bounds one image, as a route's cost is one image's. The
- * cost is that of the path, which is what the executor counts for it, so a
- * request that was admitted never spends more than it allowed.
+ * executor runs no expert that would pass it, so what is to be judged here is
+ * only whether there will be an answer at all. Experts outside of the route
+ * stand in where it is too dear altogether.
  */
 #include "serving/protocol/admit.h"
 
@@ -13,16 +14,10 @@ static int64_t expert_madds(const struct sy_network *network, int expert)
     return sy_network_path_cost(network, &e->path, e->domain).madds;
 }
 
-/* The expert that answers within `max_madds`. */
-static enum sy_status choose_expert(const struct srv_live *live, int domain,
-                                    int64_t max_madds, int *expert,
-                                    struct sy_error *err)
+/* The dearest expert of the domain within `max_madds`, or -1. */
+static int dearest_within(const struct sy_network *network, int domain,
+                          int64_t max_madds)
 {
-    const struct sy_network *network = live->network;
-    int64_t cheapest = live->cost_madds[domain]; /* of the route's */
-    if (cheapest <= max_madds) {
-        return SY_OK;
-    }
     int found = -1;
     int64_t found_madds = -1;
     for (int e = 0; e < network->expert_count; e++) {
@@ -30,21 +25,42 @@ static enum sy_status choose_expert(const struct srv_live *live, int domain,
             continue;
         }
         int64_t madds = expert_madds(network, e);
-        cheapest = madds < cheapest ? madds : cheapest;
         if (madds <= max_madds && madds > found_madds) {
             found = e;
             found_madds = madds;
         }
     }
-    if (found < 0) {
-        return sy_fail(err, SY_BAD_INPUT,
-                       "parameters.max_madds: no expert of domain '%s' costs "
-                       "at most %lld; the cheapest costs %lld",
-                       network->domain[domain].name, (long long)max_madds,
-                       (long long)cheapest);
+    return found;
+}
+
+/*
+ * The expert that answers where the route cannot within `max_madds`; -1 where
+ * it can.
+ */
+static enum sy_status choose_expert(const struct sy_network *network,
+                                    int domain, int64_t max_madds, int *expert,
+                                    struct sy_error *err)
+{
+    int64_t cheapest = sy_route_least_madds(network->route[domain], network);
+    *expert = -1;
+    if (cheapest <= max_madds) {
+        return SY_OK;
     }
-    *expert = found;
-    return SY_OK;
+    *expert = dearest_within(network, domain, max_madds);
+    if (*expert >= 0) {
+        return SY_OK;
+    }
+    for (int e = 0; e < network->expert_count; e++) {
+        if (network->expert[e].domain == domain) {
+            int64_t madds = expert_madds(network, e);
+            cheapest = madds < cheapest ? madds : cheapest;
+        }
+    }
+    return sy_fail(err, SY_BAD_INPUT,
+                   "parameters.max_madds: no expert of domain '%s' costs "
+                   "at most %lld; the cheapest costs %lld",
+                   network->domain[domain].name, (long long)max_madds,
+                   (long long)cheapest);
 }
 
 enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
@@ -54,13 +70,15 @@ enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
     struct srv_live *live = model->live;
     int domain;
     SY_TRY(srv_model_domain(model, params->domain, &domain, err));
-    int expert = live->expert[domain];
+    int expert = -1;
     if (params->max_madds > 0) {
-        SY_TRY(choose_expert(live, domain, params->max_madds, &expert, err));
+        SY_TRY(choose_expert(live->network, domain, params->max_madds, &expert,
+                             err));
     }
     struct srv_job *made = NULL;
     SY_TRY(srv_job_new(&made, live, domain, image_count, err));
     made->expert = expert;
+    made->max_madds = params->max_madds;
     made->model = srv_model_index(model);
     made->priority = params->priority;
     made->timeout_ns = params->timeout_ns;

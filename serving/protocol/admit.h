@@ -12,9 +12,9 @@
 
 /*
  * A job for `image_count` images of what the model and the parameters name.
- * Without `max_madds` the expert is the one that the domain's route begins
- * with; with it, that one if it costs no more, else the dearest expert of the
- * domain that does. SY_BAD_INPUT: no such domain, or a `max_madds` below the
+ * The domain's route answers, within `max_madds` where it is given; where that
+ * pays for none of the route's experts, the dearest other expert of the domain
+ * that it pays for. SY_BAD_INPUT: no such domain, or a `max_madds` below the
  * cheapest expert's cost, which the message names. Owned.
  */
 enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,

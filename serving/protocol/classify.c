@@ -8,12 +8,16 @@
  */
 #include "serving/protocol/classify.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "domains/batch/batch.h"
 #include "domains/image/image.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/top.h"
 #include "serving/protocol/admit.h"
 #include "serving/protocol/text.h"
+#include "serving/protocol/way.h"
 #include "serving/protocol/work.h"
 
 enum { TOP_CLASSES = 5 };
@@ -52,10 +56,21 @@ static void put_answer(struct srv_text *text, const struct srv_job *job)
         srv_text_puts(text, "}");
     }
     srv_text_puts(text, "],\"route\":{\"experts\":[");
-    srv_text_string(text, network->expert[job->expert].name);
-    srv_text_printf(text, "],\"blocks\":%d,\"madds\":%lld,\"us\":%lld}",
-                    job->blocks, (long long)job->madds,
+    for (int i = 0; i < job->ran.count; i++) {
+        srv_text_puts(text, i > 0 ? "," : "");
+        srv_text_string(text, network->expert[job->ran.expert[i]].name);
+    }
+    srv_text_puts(text, "],\"exit\":");
+    srv_text_string(text, srv_way_exit(job));
+    srv_text_printf(text,
+                    ",\"blocks\":%d,\"reused\":%d,\"madds\":%lld,"
+                    "\"us\":%lld,\"decisions\":",
+                    job->blocks, job->reused, (long long)job->madds,
                     (long long)(job->compute_ns / 1000));
+    char *told = srv_way_explain(job);
+    srv_text_puts(text, told != NULL ? told : "null");
+    sy_free(told);
+    srv_text_puts(text, "}");
     srv_text_puts(text, ",\"snapshot\":");
     srv_text_string(text, job->live->label);
     srv_text_puts(text, "}");
@@ -100,6 +115,28 @@ out:
     return status;
 }
 
+/* "max_madds" of the query, where it is there. */
+static enum sy_status read_budget(int64_t *max_madds,
+                                  const struct srv_request *in,
+                                  struct sy_error *err)
+{
+    const char *text = srv_target_query(&in->target, "max_madds");
+    char *end = NULL;
+    if (text == NULL) {
+        return SY_OK;
+    }
+    errno = 0;
+    long long madds = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || madds < 1) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "max_madds: expected a whole number from 1 on, found "
+                       "\"%s\"",
+                       text);
+    }
+    *max_madds = madds;
+    return SY_OK;
+}
+
 /* A job for the picture; all that can be wrong with the request is here. */
 static enum sy_status parse(struct srv_job **job, struct srv_context *server,
                             const struct srv_model *model,
@@ -112,6 +149,7 @@ static enum sy_status parse(struct srv_job **job, struct srv_context *server,
                        "request body: expected the bytes of a PNG or JPEG "
                        "file, found nothing");
     }
+    SY_TRY(read_budget(&params.max_madds, in, err));
     SY_TRY(srv_batcher_room(server->batcher, model->live, model->domain, err));
     struct srv_job *made = NULL;
     SY_TRY(srv_admit(&made, model, &params, 1, err));

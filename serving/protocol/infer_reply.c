@@ -16,6 +16,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/executor/top.h"
 #include "serving/protocol/infer.h"
+#include "serving/protocol/way.h"
 #include "serving/protocol/work.h"
 
 /* Where the elements of one output go. */
@@ -151,11 +152,21 @@ static void put_output(struct srv_text *json, struct srv_text *blobs,
     }
 }
 
+/* The route's decisions: a text, since parameters are plain values. */
+static void put_decisions(struct srv_text *json, const struct srv_job *job)
+{
+    char *told = srv_way_explain(job);
+    srv_text_puts(json, ",\"explain\":");
+    srv_text_string(json, told != NULL ? told : "");
+    sy_free(told);
+}
+
 /* Everything before the outputs. */
 static void put_head(struct srv_text *json, const struct srv_infer *infer)
 {
     const struct srv_job *job = infer->job;
     const struct sy_network *network = job->live->network;
+    char experts[SRV_EXPERTS_BYTES];
     srv_text_puts(json, "{");
     if (infer->id != NULL) {
         srv_text_puts(json, "\"id\":");
@@ -170,7 +181,12 @@ static void put_head(struct srv_text *json, const struct srv_infer *infer)
                     job->live->label, job->live->label);
     srv_text_string(json, network->domain[job->domain].name);
     srv_text_puts(json, ",\"experts\":");
-    srv_text_string(json, network->expert[job->expert].name);
+    srv_text_string(json, srv_way_experts(job, experts));
+    srv_text_puts(json, ",\"exit\":");
+    srv_text_string(json, srv_way_exit(job));
+    if (infer->params.explain) {
+        put_decisions(json, job);
+    }
     srv_text_printf(json, ",\"madds\":%lld},\"outputs\":[",
                     (long long)job->madds);
 }

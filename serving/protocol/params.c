@@ -168,6 +168,7 @@ enum sy_status srv_params_read(struct srv_params *params, const json_t *owner,
     SY_TRY(get_int(&in, "timeout", 0, max_us, &timeout_us));
     SY_TRY(get_int(&in, "priority", 0, SRV_PRIORITY_LAST, &priority));
     SY_TRY(get_bool(&in, "binary_data_output", &made.binary_output));
+    SY_TRY(get_bool(&in, "explain", &made.explain));
     SY_TRY(read_device(&in));
     SY_TRY(
         refuse(&in, sequences, "models here keep no state between requests"));

@@ -24,6 +24,7 @@ struct srv_params {
     int64_t timeout_ns; /* the lesser of deadline_us and timeout; 0: none */
     int priority;       /* as in job.h; 0: not given */
     bool binary_output; /* for outputs that do not say */
+    bool explain;       /* tell the route's decisions */
 };
 
 /* Of one output. */

@@ -9,6 +9,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/executor/top.h"
+#include "serving/protocol/way.h"
 
 void srv_work_open(struct srv_work *work, struct srv_context *server)
 {
@@ -79,6 +80,11 @@ bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
         fail(work, SRV_FAIL_REJECTED);
         srv_reply_error(reply, 503, "the server is stopping");
         return false;
+    case SRV_JOB_FAILED:
+        fail(work, SRV_FAIL_OTHER);
+        srv_reply_error(reply, 500,
+                        "the network's answer is not made of finite numbers");
+        return false;
     case SRV_JOB_OPEN:
         break;
     }
@@ -91,6 +97,7 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
 {
     const struct srv_job *job = work->job;
     struct srv_live *live = job->live;
+    char experts[SRV_EXPERTS_BYTES];
     int64_t now_ns = sy_now_ns();
     struct srv_request_times times = {
         .images = job->image_count,
@@ -106,7 +113,8 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
     srv_reply_header(reply, "Switchyard-Domain", "%s",
                      live->network->domain[job->domain].name);
     srv_reply_header(reply, "Switchyard-Experts", "%s",
-                     live->network->expert[job->expert].name);
+                     srv_way_experts(job, experts));
+    srv_reply_header(reply, "Switchyard-Exit", "%s", srv_way_exit(job));
     srv_reply_header(reply, "Switchyard-Madds", "%lld", (long long)job->madds);
 }
 

@@ -23,16 +23,24 @@ static struct sy_domain domains[2] = {
     {.name = "d1", .classes = CLASSES, .labels = labels}};
 static struct sy_expert experts[2] = {{.name = "main", .domain = 0},
                                       {.name = "main", .domain = 1}};
+static struct sy_route leaves[2] = {{.type = &sy_route_expert, .expert = 0},
+                                    {.type = &sy_route_expert, .expert = 1}};
+static struct sy_route *routes[2] = {&leaves[0], &leaves[1]};
+static struct sy_unit units[4] = {{.cost = {.madds = 1000}}};
 static struct sy_network network = {.spec = {.input = {2, 1, 3}},
                                     .domain_count = 2,
                                     .domain = domains,
                                     .expert_count = 2,
-                                    .expert = experts};
+                                    .expert = experts,
+                                    .route = routes,
+                                    .unit_count = 4,
+                                    .unit = units,
+                                    .trunk = 1,
+                                    .first_head = 2};
 static struct srv_live live = {.refs = 1000,
                                .name = "net",
                                .label = "1",
                                .network = &network,
-                               .expert = {0, 1},
                                .cost_madds = {1, 1}};
 
 static void take_body(int domain, const struct srv_infer_body *body)

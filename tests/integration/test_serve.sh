@@ -171,9 +171,14 @@ import json, sys
 r = json.load(open(sys.argv[1]))
 assert r["domain"] == "d0" and len(r["top"]) == 5 and r["snapshot"] == "1"
 assert r["top"][0]["label"] == r["label"]
-assert set(r["route"]) == {"experts", "blocks", "madds", "us"}
+assert set(r["route"]) == {"experts", "exit", "blocks", "reused", "madds",
+                           "us", "decisions"}
+assert r["route"]["experts"] == ["e0"] and r["route"]["exit"] == "e0"
 PY
 expect 200 --data-binary "@$work/x.png" "$url/v1/classify/net?domain=d0"
+expect 200 --data-binary "@$work/x.png" "$url/v1/classify/net.d0?max_madds=100000000"
+expect 400 --data-binary "@$work/x.png" "$url/v1/classify/net.d0?max_madds=1"
+expect 400 --data-binary "@$work/x.png" "$url/v1/classify/net.d0?max_madds=1k"
 expect 400 --data-binary "@$work/x.png" "$url/v1/classify/net"
 expect 400 --data-binary "@$work/one.json" "$url/v1/classify/net.d0"
 expect 400 -X POST "$url/v1/classify/net.d0"

@@ -21,12 +21,30 @@ static struct sy_pool *pool;
 struct sy_shape oip_shape;
 int oip_classes;
 
-void oip_save_network(const char *name, uint64_t seed)
+static void set_routes(struct sy_network *network, const char *text)
 {
-    struct sy_random_options options = {.seed = seed, .experts = 1};
+    struct sy_error err = {0};
+    for (int d = 0; d < network->domain_count; d++) {
+        struct sy_route *route;
+        json_t *json;
+        sy_check_ok(sy_json_parse(text, strlen(text), "", &json, &err), err);
+        sy_check_ok(sy_route_from_json(&route, json, network, d, "", "", &err),
+                    err);
+        json_decref(json);
+        sy_network_set_route(network, d, route);
+    }
+}
+
+static void save_network(const char *name, uint64_t seed, const char *route)
+{
+    struct sy_random_options options = {.seed = seed,
+                                        .experts = route != NULL ? 3 : 1};
     struct sy_network *network = sy_random_network(&options);
     struct sy_artefact artefact;
     struct sy_error err = {0};
+    if (route != NULL) {
+        set_routes(network, route);
+    }
     json_t *provenance = json_object();
     sy_check_ok(sy_artefact_save(network, sy_check_path(name), provenance,
                                  &artefact, &err),
@@ -35,6 +53,11 @@ void oip_save_network(const char *name, uint64_t seed)
     oip_shape = network->spec.input;
     oip_classes = network->domain[0].classes;
     sy_network_free(network);
+}
+
+void oip_save_network(const char *name, uint64_t seed)
+{
+    save_network(name, seed, NULL);
 }
 
 static void wait_until_loaded(void)
@@ -48,10 +71,10 @@ static void wait_until_loaded(void)
     ck_assert_msg(entry.state == SRV_READY, "%s", entry.reason);
 }
 
-void oip_set_up(void)
+static void set_up(const char *route)
 {
     sy_check_folder_make();
-    oip_save_network("net", 5);
+    save_network("net", 5, route);
     struct sy_error err = {0};
     sy_check_ok(sy_pool_new(&pool, 2, &err), err);
     struct srv_repository_options repository = {
@@ -64,6 +87,16 @@ void oip_set_up(void)
     oip_server.request_timeout_ns = 60000000000;
     oip_server.max_images = 64;
     wait_until_loaded();
+}
+
+void oip_set_up(void)
+{
+    set_up(NULL);
+}
+
+void oip_set_up_route(const char *route)
+{
+    set_up(route);
 }
 
 void oip_tear_down(void)

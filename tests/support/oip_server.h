@@ -18,6 +18,12 @@ extern struct sy_shape oip_shape; /* of the network's input */
 extern int oip_classes;           /* of domain d0 */
 
 void oip_set_up(void);
+
+/*
+ * As above with the experts e0, e1 and e2 of each domain, which goes the way
+ * of this route (its JSON).
+ */
+void oip_set_up_route(const char *route);
 void oip_tear_down(void);
 
 /* Saves the next version of a network into the repository; its input becomes

@@ -1,0 +1,43 @@
+/*
+ * way.c - the route of an answer, in words.
+ */
+#include "serving/protocol/way.h"
+
+#include <stdio.h>
+
+static const struct sy_route *route_of(const struct srv_job *job)
+{
+    return job->live->network->route[job->domain];
+}
+
+const char *srv_way_experts(const struct srv_job *job, char *text)
+{
+    const struct sy_network *network = job->live->network;
+    size_t at = 0;
+    text[0] = '\0';
+    for (int i = 0; i < job->ran.count; i++) {
+        int length = snprintf(text + at, SRV_EXPERTS_BYTES - at, "%s%s",
+                              i > 0 ? "," : "",
+                              network->expert[job->ran.expert[i]].name);
+        SY_ASSERT(length > 0 && (size_t)length < SRV_EXPERTS_BYTES - at);
+        at += (size_t)length;
+    }
+    return text;
+}
+
+const char *srv_way_exit(const struct srv_job *job)
+{
+    return job->exit >= 0 ? job->live->network->expert[job->exit].name
+                          : "several";
+}
+
+char *srv_way_explain(const struct srv_job *job)
+{
+    json_t *told =
+        sy_route_explain(route_of(job), job->live->network, &job->way);
+    char *text = told != NULL
+                     ? json_dumps(told, JSON_COMPACT | JSON_REAL_PRECISION(9))
+                     : NULL;
+    json_decref(told);
+    return text;
+}

@@ -49,11 +49,12 @@ struct nas_search_config {
     double target[SY_MAX_DOMAINS];
     struct nas_reward_config reward;
     struct nas_controller_config controller;
-    double op_warmup;    /* share of the steps in which the share of layers */
-    double width_warmup; /* that are replaced falls from 1 to 0 */
-    int reward_batch;    /* held-out images per domain and step */
-    int reward_paths;    /* proposals that are scored on them */
-    bool common_path;    /* one controller and one path for all domains */
+    double op_warmup;      /* share of the steps in which the share of */
+    double width_warmup;   /* replaced layers falls to 0: from this one, */
+    double op_warmup_from; /* or from 1 */
+    int reward_batch;      /* held-out images per domain and step */
+    int reward_paths;      /* proposals that are scored on them */
+    bool common_path;      /* one controller and one path for all domains */
     char latency_table[NAS_CONFIG_FILE_BYTES]; /* where cost is latency */
     struct nas_optimiser_config optimiser;     /* of the supernet's weights */
 };

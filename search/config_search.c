@@ -92,6 +92,7 @@ static void set_defaults(struct nas_config *config)
     search->reward = nas_reward_defaults();
     search->controller = nas_controller_defaults();
     search->op_warmup = 0.25;
+    search->op_warmup_from = 1;
     search->width_warmup = 0;
     search->reward_batch = config->train.batch;
     search->reward_paths = 4;
@@ -134,6 +135,7 @@ enum sy_status nas_config_read_search(struct nas_config *config,
     read_reward(search, &in);
     read_controller(&search->controller, &in);
     sy_json_opt_real(&in, "op_warmup", 0, 0.99, &search->op_warmup);
+    sy_json_opt_real(&in, "op_warmup_from", 0, 1, &search->op_warmup_from);
     sy_json_opt_real(&in, "width_warmup", 0, 0.99, &search->width_warmup);
     sy_json_opt_int(&in, "reward_batch", 2, 65536, &search->reward_batch);
     sy_json_opt_int(&in, "reward_paths", 1, 64, &search->reward_paths);

@@ -145,19 +145,26 @@ void nas_controller_probabilities(const struct nas_controller *controller,
     controller->type->probabilities(controller, layer, p);
 }
 
-double nas_controller_entropy(const struct nas_controller *controller)
+double nas_controller_entropy_nats(const struct nas_controller *controller)
 {
     double p[SY_MAX_BLOCKS];
     double entropy = 0;
-    double most = 0;
     for (int l = 0; l < controller->layer_count; l++) {
         controller->type->probabilities(controller, l, p);
         for (int i = 0; i < controller->choices[l]; i++) {
             entropy -= p[i] > 0 ? p[i] * log(p[i]) : 0;
         }
+    }
+    return entropy;
+}
+
+double nas_controller_entropy(const struct nas_controller *controller)
+{
+    double most = 0;
+    for (int l = 0; l < controller->layer_count; l++) {
         most += log(controller->choices[l]);
     }
-    return most > 0 ? entropy / most : 0;
+    return most > 0 ? nas_controller_entropy_nats(controller) / most : 0;
 }
 
 double nas_controller_rate(const struct nas_controller_config *config,

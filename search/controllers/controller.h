@@ -132,6 +132,9 @@ void nas_controller_probabilities(const struct nas_controller *controller,
  */
 double nas_controller_entropy(const struct nas_controller *controller);
 
+/* The same in nats, summed over layers. */
+double nas_controller_entropy_nats(const struct nas_controller *controller);
+
 /*
  * The learning rate of update `step` (reinforce):
  *

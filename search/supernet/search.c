@@ -4,69 +4,19 @@
  * DESIGN. As in training, a step is a function of (configuration, step,
  * state); `struct searching` is that state plus the memory for a step, and
  * what must survive is listed once, in describe_state.
- *
- * Proposals of step t are drawn from the streams (seed, PATH, t, domain and
- * slot): slot 0 is the one that is trained, 1 and on are scored. The scored
- * ones are drawn anew, so that no path is favoured because the weights have
- * just moved along it.
  */
-#include "search/supernet/search.h"
+#include "search/supernet/search_private.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "domains/batch/order.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
-#include "runtime/network/paths_json.h"
-#include "search/supernet/supernet.h"
 #include "search/train/checkpoint.h"
 #include "search/train/identity.h"
-#include "search/train/progress.h"
-
-struct searching {
-    const struct nas_search_job *job;
-    struct nas_config config; /* the job's, with its held-out part held out */
-    struct sy_pool *pool;
-    struct nas_supernet net;
-    struct nas_cost_table costs;
-    struct nas_sharing sharing;
-
-    int domains;
-    int controller_count; /* 1 with a common path */
-    struct nas_controller controller[SY_MAX_DOMAINS];
-    size_t controller_floats; /* of all together */
-    float *controller_saved;  /* their states, as the checkpoint has them */
-
-    int paths;                      /* scored per domain and step */
-    struct nas_proposal *proposals; /* domains x paths */
-    double *accuracy, *reward;      /* of each proposal */
-
-    float weight_state[SY_MAX_DOMAINS * NAS_WEIGHT_STATE_FLOATS];
-    double weight[SY_MAX_DOMAINS];
-    float weight_saved[SY_MAX_DOMAINS];
-
-    int64_t step, steps;
-    struct nas_progress progress;
-    double shown_reward[SY_MAX_DOMAINS]; /* running means, for people */
-    char checkpoint_path[SY_PATH_BYTES];
-    json_t *about; /* owned */
-    char identity[SY_HASH_TEXT_BYTES];
-};
-
-static const struct nas_search_config *options_of(const struct searching *s)
-{
-    return &s->config.search;
-}
-
-static struct nas_controller *controller_of(struct searching *s, int d)
-{
-    return &s->controller[s->controller_count == 1 ? 0 : d];
-}
 
 /* What a checkpoint holds, in one place for saving and loading. */
 static struct nas_checkpoint describe_state(struct searching *s)
@@ -101,6 +51,7 @@ static enum sy_status save_checkpoint(struct searching *s, struct sy_error *err)
     for (int d = 0; d < s->domains; d++) {
         s->weight_saved[d] = (float)s->weight[d];
     }
+    nas_study_flush(s->study);
     struct nas_checkpoint state = describe_state(s);
     if (!nas_checkpoint_finite(&state)) {
         sy_log_warn("step %lld: weights are not finite; the checkpoint before "
@@ -145,7 +96,7 @@ static enum sy_status load_checkpoint(struct searching *s, struct sy_error *err)
 /* The table of costs that the reward asks for. */
 static enum sy_status make_costs(struct searching *s, struct sy_error *err)
 {
-    enum nas_cost_kind kind = options_of(s)->reward.cost;
+    enum nas_cost_kind kind = search_options(s)->reward.cost;
     const struct sy_network *network = s->net.network;
     if (kind != NAS_COST_LATENCY) {
         nas_cost_from_network(&s->costs, network, kind);
@@ -156,7 +107,7 @@ static enum sy_status make_costs(struct searching *s, struct sy_error *err)
         return sy_fail(err, SY_NO_MEMORY, "search: no memory");
     }
     enum sy_status status = nas_latency_load(
-        latency, options_of(s)->latency_table, &network->spec, err);
+        latency, search_options(s)->latency_table, &network->spec, err);
     if (status == SY_OK) {
         nas_cost_from_latency(&s->costs, network, latency);
     }
@@ -169,7 +120,7 @@ static enum sy_status identify(struct searching *s, struct sy_error *err)
 {
     char sha256[SY_HASH_TEXT_BYTES] = "";
     if (s->costs.kind == NAS_COST_LATENCY) {
-        SY_TRY(sy_hash_file(options_of(s)->latency_table, sha256, err));
+        SY_TRY(sy_hash_file(search_options(s)->latency_table, sha256, err));
     }
     s->about = nas_identity("search", &s->config, &s->net.data, s->net.network);
     return s->about != NULL &&
@@ -188,7 +139,7 @@ static enum sy_status check_targets(const struct searching *s,
     size_t used = 0;
     int bad = -1;
     for (int d = s->domains - 1; d >= 0; d--) {
-        if (nas_cost_least(&s->costs, d, NULL) > options_of(s)->target[d]) {
+        if (nas_cost_least(&s->costs, d, NULL) > search_options(s)->target[d]) {
             bad = d;
         }
     }
@@ -204,14 +155,14 @@ static enum sy_status check_targets(const struct searching *s,
     return sy_fail(err, SY_BAD_INPUT,
                    "search.target: no path of \"%s\" has at most %.0f %s; the "
                    "cheapest paths have: %s",
-                   s->config.domain[bad], options_of(s)->target[bad],
+                   s->config.domain[bad], search_options(s)->target[bad],
                    nas_cost_names[s->costs.kind], cheapest);
 }
 
 static enum sy_status make_controllers(struct searching *s,
                                        struct sy_error *err)
 {
-    const struct nas_search_config *options = options_of(s);
+    const struct nas_search_config *options = search_options(s);
     int wanted = options->common_path ? 1 : s->domains;
     for (int c = 0; c < wanted; c++) {
         SY_TRY(nas_controller_init(&s->controller[c], &options->controller,
@@ -250,6 +201,29 @@ static enum sy_status make_run_folder(struct searching *s, struct sy_error *err)
     return SY_OK;
 }
 
+/* The history beside the checkpoint. Nothing depends on it. */
+static void open_study(struct searching *s)
+{
+    char path[SY_PATH_BYTES];
+    char *config = json_dumps(s->config.effective, JSON_COMPACT);
+    struct nas_study_run run = {
+        .label = "search",
+        .identity = s->identity,
+        .config = config,
+        .seed = (int64_t)s->config.seed,
+        .steps = s->steps,
+        .domain_count = s->domains,
+        .domain = (const char(*)[SY_NAME_BYTES])s->config.domain,
+        .target = search_options(s)->target,
+    };
+    if (sy_path_join(path, sizeof path, s->job->run, NAS_STUDY_FILE, NULL) ==
+        SY_OK) {
+        s->study = nas_study_open(path);
+        nas_study_begin(s->study, &run, s->step);
+    }
+    sy_free(config);
+}
+
 static enum sy_status searching_open(struct searching *s, struct sy_error *err)
 {
     const struct nas_search_job *job = s->job;
@@ -276,7 +250,9 @@ static enum sy_status searching_open(struct searching *s, struct sy_error *err)
         s->weight[d] = 1.0;
         s->progress.name[d] = s->config.domain[d];
     }
-    return make_run_folder(s, err);
+    SY_TRY(make_run_folder(s, err));
+    open_study(s);
+    return SY_OK;
 }
 
 static void searching_close(struct searching *s)
@@ -288,158 +264,10 @@ static void searching_close(struct searching *s)
     sy_free(s->proposals);
     sy_free(s->accuracy);
     sy_free(s->reward);
+    nas_study_close(s->study);
     nas_supernet_close(&s->net);
     sy_pool_free(s->pool);
     json_decref(s->about);
-}
-
-/* Shares of replaced layers at this step: each falls in a line to 0. */
-static struct nas_warmup warmup_at(const struct searching *s)
-{
-    double done = (double)s->step / (double)s->steps;
-    double mean = options_of(s)->op_warmup;
-    double widest = options_of(s)->width_warmup;
-    return (struct nas_warmup){
-        .mean_share = mean > 0 ? fmax(0.0, 1.0 - done / mean) : 0.0,
-        .widest_share = widest > 0 ? fmax(0.0, 1.0 - done / widest) : 0.0,
-    };
-}
-
-/* Draws proposals of all domains: slots first..first+count-1. */
-static void propose(struct searching *s, int first, int count)
-{
-    struct nas_warmup warmup = warmup_at(s);
-    for (int d = 0; d < s->domains; d++) {
-        int whose = s->controller_count == 1 ? 0 : d;
-        for (int i = 0; i < count; i++) {
-            struct sy_rng rng =
-                sy_rng_stream(s->config.seed, SY_RNG_PATH, (uint64_t)s->step,
-                              dom_slot((uint32_t)whose, first + i));
-            nas_controller_propose(&s->controller[whose], &warmup, &rng,
-                                   &s->proposals[d * count + i]);
-        }
-    }
-}
-
-/* From accuracies to rewards, proposal by proposal. */
-static void make_rewards(struct searching *s)
-{
-    const struct nas_reward_config *config = &options_of(s)->reward;
-    bool sharing = config->sharing > 0 && s->controller_count > 1;
-    for (int i = 0; i < s->paths; i++) {
-        double row[SY_MAX_DOMAINS];
-        for (int d = 0; d < s->domains; d++) {
-            int at = d * s->paths + i;
-            const struct nas_proposal *proposal = &s->proposals[at];
-            row[d] = nas_reward(config, s->accuracy[at],
-                                nas_cost_proposal(&s->costs, d, proposal),
-                                options_of(s)->target[d]);
-            if (sharing) {
-                row[d] -=
-                    config->sharing *
-                    nas_private_share(&s->sharing, s->controller, d, proposal);
-            }
-        }
-        nas_reward_join(config, row, s->domains);
-        for (int d = 0; d < s->domains; d++) {
-            s->reward[d * s->paths + i] = row[d];
-        }
-    }
-}
-
-/* All controllers learn; the common one from the mean over domains. */
-static void move_controllers(struct searching *s)
-{
-    if (s->controller_count == 1) {
-        for (int i = 0; i < s->paths; i++) {
-            double sum = 0;
-            for (int d = 0; d < s->domains; d++) {
-                sum += s->reward[d * s->paths + i];
-            }
-            s->reward[i] = sum / s->domains;
-        }
-    }
-    for (int c = 0; c < s->controller_count; c++) {
-        nas_controller_update(&s->controller[c], s->step,
-                              &s->proposals[c * s->paths],
-                              &s->reward[c * s->paths], s->paths);
-    }
-}
-
-/* The first step that is scored: a little before controllers may learn. */
-static int64_t first_scored(const struct searching *s)
-{
-    const struct nas_controller_config *config = &options_of(s)->controller;
-    int64_t delay = (int64_t)(config->delay * (double)s->steps);
-    return delay - (int64_t)ceil(1.0 / (1.0 - config->baseline));
-}
-
-/* Rewards and controllers; `accuracy` becomes each domain's mean. */
-static enum sy_status score_step(struct searching *s, double *accuracy,
-                                 struct sy_error *err)
-{
-    propose(s, 1, s->paths);
-    SY_TRY(nas_supernet_score(&s->net, s->step, s->proposals, s->paths,
-                              s->accuracy, err));
-    for (int d = 0; d < s->domains; d++) {
-        double sum = 0;
-        for (int i = 0; i < s->paths; i++) {
-            sum += s->accuracy[d * s->paths + i];
-        }
-        accuracy[d] = sum / s->paths;
-    }
-    make_rewards(s);
-    for (int d = 0; d < s->domains; d++) {
-        double sum = 0;
-        for (int i = 0; i < s->paths; i++) {
-            sum += s->reward[d * s->paths + i] / s->paths;
-        }
-        s->shown_reward[d] += 0.05 * (sum - s->shown_reward[d]);
-    }
-    move_controllers(s);
-    return SY_OK;
-}
-
-/* The domains' weights for the next step. Accuracy is that of the scored
-   proposals, or before there are any, that of the training batch. */
-static void move_weights(struct searching *s,
-                         const struct nas_supernet_seen *seen,
-                         const double *accuracy)
-{
-    int classes[SY_MAX_DOMAINS];
-    struct nas_weighting_step step = {.domains = s->domains,
-                                      .loss = seen->loss,
-                                      .accuracy = accuracy,
-                                      .classes = classes};
-    for (int d = 0; d < s->domains; d++) {
-        classes[d] = s->net.network->domain[d].classes;
-    }
-    nas_weighting_update(&s->config.train.weighting, &step, s->weight_state,
-                         s->weight);
-    /* A checkpoint holds floats: the next step sees what a resumed one sees. */
-    for (int d = 0; d < s->domains; d++) {
-        s->weight[d] = (double)(float)s->weight[d];
-    }
-}
-
-static enum sy_status do_step(struct searching *s, struct sy_error *err)
-{
-    struct nas_supernet_seen seen;
-    double accuracy[SY_MAX_DOMAINS];
-    double rate = nas_rate(options_of(s)->optimiser.rate,
-                           s->config.train.warmup, s->step, s->steps);
-    propose(s, 0, 1);
-    SY_TRY(nas_supernet_train(&s->net, s->step, rate, s->proposals, s->weight,
-                              &seen, err));
-    bool scored = s->step >= first_scored(s);
-    if (scored) {
-        SY_TRY(score_step(s, accuracy, err));
-    }
-    move_weights(s, &seen, scored ? accuracy : seen.right);
-    for (int d = 0; d < s->domains; d++) {
-        nas_progress_domain(&s->progress, d, seen.loss[d], seen.right[d]);
-    }
-    return SY_OK;
 }
 
 /* What a person sees of each domain: reward, entropy, expected cost. */
@@ -450,7 +278,7 @@ static void show(struct searching *s)
         images += s->net.images[d];
     }
     for (int d = 0; d < s->domains; d++) {
-        const struct nas_controller *c = controller_of(s, d);
+        const struct nas_controller *c = search_controller(s, d);
         nas_progress_note(&s->progress, d, "r %.3f H %.0f%% c %.3g",
                           s->shown_reward[d], 100 * nas_controller_entropy(c),
                           nas_cost_expected(&s->costs, d, c));
@@ -464,7 +292,7 @@ static enum sy_status run_steps(struct searching *s, struct sy_error *err)
     int64_t saved_ns = sy_now_ns();
     int64_t every_ns = (int64_t)(s->config.train.checkpoint_every_s * 1e9);
     while (s->step < s->steps) {
-        SY_TRY(do_step(s, err));
+        SY_TRY(search_step(s, err));
         show(s);
         s->step++;
         bool stop = s->job->stop != NULL && *s->job->stop != 0;
@@ -481,89 +309,6 @@ static enum sy_status run_steps(struct searching *s, struct sy_error *err)
         }
     }
     return SY_OK;
-}
-
-/* Where the paths come from, for model.json. Owned; NULL: no memory. */
-static json_t *make_provenance(const struct searching *s)
-{
-    json_t *data = json_object_get(s->about, "data");
-    return json_pack("{s:s, s:O, s:I, s:I, s:O, s:s}", "config_sha256",
-                     s->config.hash, "config", s->config.effective, "seed",
-                     (json_int_t)s->config.seed, "steps", (json_int_t)s->steps,
-                     "data_sha256", data, "program", "switchyard " SY_VERSION);
-}
-
-static enum sy_status save_paths(const struct searching *s,
-                                 struct nas_search_report *report,
-                                 struct sy_error *err)
-{
-    enum sy_status status = SY_OK;
-    json_t *root = NULL;
-    struct sy_paths *paths = sy_alloc_zero(1, sizeof *paths);
-    if (paths == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "search: no memory");
-    }
-    for (int d = 0; d < s->domains; d++) {
-        struct sy_paths_entry *entry = &paths->entry[paths->count++];
-        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
-        memcpy(entry->expert, "main", sizeof "main");
-        entry->path = report->domain[d].path;
-        entry->madds = report->domain[d].size.madds;
-        entry->params = report->domain[d].size.params;
-    }
-    root = sy_paths_to_json(paths);
-    if (root == NULL ||
-        json_object_set_new(root, "search", make_provenance(s)) != 0) {
-        status = sy_fail(err, SY_NO_MEMORY, "search: no memory");
-        goto out;
-    }
-    SY_TRY_OUT(sy_path_join(report->paths_file, sizeof report->paths_file,
-                            s->job->run, "paths.json", err));
-    SY_TRY_OUT(sy_json_save(report->paths_file, root, err));
-out:
-    json_decref(root);
-    sy_free(paths);
-    return status;
-}
-
-/* The domains' paths, what they are worth, and paths.json. */
-static enum sy_status finish(struct searching *s,
-                             struct nas_search_report *report,
-                             struct sy_error *err)
-{
-    struct sy_path path[SY_MAX_DOMAINS];
-    double accuracy[SY_MAX_DOMAINS];
-    report->steps = s->steps;
-    report->domain_count = s->domains;
-    for (int d = 0; d < s->domains; d++) {
-        nas_controller_result(controller_of(s, d), &path[d]);
-    }
-    SY_TRY(nas_supernet_accuracy(&s->net, path, accuracy, err));
-    for (int d = 0; d < s->domains; d++) {
-        double target = options_of(s)->target[d];
-        double cost = nas_cost_path(&s->costs, d, &path[d]);
-        double entropy = nas_controller_entropy(controller_of(s, d));
-        memcpy(report->domain[d].name, s->config.domain[d],
-               sizeof report->domain[d].name);
-        report->domain[d].path = path[d];
-        report->domain[d].size =
-            sy_network_path_cost(s->net.network, &path[d], d);
-        report->domain[d].cost = cost;
-        report->domain[d].target = target;
-        report->domain[d].accuracy = accuracy[d];
-        report->domain[d].reward =
-            nas_reward(&options_of(s)->reward, accuracy[d], cost, target);
-        report->domain[d].entropy = entropy;
-        report->entropy += entropy / s->domains;
-    }
-    if (report->entropy > NAS_SEARCH_UNDECIDED &&
-        options_of(s)->controller.kind != NAS_CONTROLLER_RANDOM) {
-        sy_log_warn("the controllers have not decided: their entropy is %.0f%% "
-                    "of its start, and above %.0f%% what they found is noise; "
-                    "search longer, or raise search.controller.travel",
-                    100 * report->entropy, 100 * NAS_SEARCH_UNDECIDED);
-    }
-    return save_paths(s, report, err);
 }
 
 enum sy_status nas_search(const struct nas_search_job *job,
@@ -588,7 +333,7 @@ enum sy_status nas_search(const struct nas_search_job *job,
         report->images_per_s = (double)s->progress.images / report->seconds;
     }
     if (status == SY_OK) {
-        status = finish(s, report, err);
+        status = search_result(s, report, err);
     }
 out:
     searching_close(s);

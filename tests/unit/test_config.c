@@ -39,7 +39,8 @@ static const char search_text[] =
     "\"fractions\":{\"b\":0.25,\"elsewhere\":0.5},"
     "\"train\":{\"batch\":12,\"optimiser\":{\"rate\":0.3}},"
     "\"search\":{\"target\":5000,\"targets\":{\"c\":7000.5,\"z\":1},"
-    "\"op_warmup\":0.2,\"width_warmup\":0.1,\"reward_batch\":24,"
+    "\"op_warmup\":0.2,\"op_warmup_from\":0.7,\"width_warmup\":0.1,\"reward_"
+    "batch\":24,"
     "\"reward_paths\":3,\"common_path\":true,\"optimiser\":{\"momentum\":0.5},"
     "\"reward\":{\"kind\":\"mnas\",\"exponent\":-0.2,\"cost\":\"params\","
     "\"latency_table\":\"t.json\",\"sharing\":0.3,\"joint\":0.4},"
@@ -120,6 +121,7 @@ START_TEST(every_key_of_a_search_is_read)
     ck_assert_double_eq(search->target[0], 5000);
     ck_assert_double_eq(search->target[2], 7000.5);
     ck_assert_double_eq(search->op_warmup, 0.2);
+    ck_assert_double_eq(search->op_warmup_from, 0.7);
     ck_assert_double_eq(search->width_warmup, 0.1);
     ck_assert_int_eq(search->reward_batch, 24);
     ck_assert_int_eq(search->reward_paths, 3);
@@ -327,6 +329,7 @@ static const struct {
     {"search.targets={\"z\":\"5\"}", "search.targets: \"z\": expected a num"},
     {"search={\"target\":5,\"op_warmup\":0.5}", "search.controller: delay"},
     {"search={\"target\":5,\"width_warmup\":0.5}", "search.controller: delay"},
+    {"search={\"target\":5,\"op_warmup_from\":2}", "search.op_warmup_from: "},
     {"search={\"target\":0}", "search.target: "},
     {"search={\"target\":5,\"reward\":{\"cost\":\"flops\"}}",
      "search.reward.cost: "},

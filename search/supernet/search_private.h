@@ -1,0 +1,64 @@
+/*
+ * search_private.h - what the files of a search share. Not for others.
+ */
+#ifndef NAS_SUPERNET_SEARCH_PRIVATE_H
+#define NAS_SUPERNET_SEARCH_PRIVATE_H
+
+#include "search/study/study.h"
+#include "search/supernet/search.h"
+#include "search/supernet/supernet.h"
+#include "search/train/progress.h"
+
+struct searching {
+    const struct nas_search_job *job;
+    struct nas_config config; /* the job's, with its held-out part held out */
+    struct sy_pool *pool;
+    struct nas_supernet net;
+    struct nas_cost_table costs;
+    struct nas_sharing sharing;
+
+    int domains;
+    int controller_count; /* 1 with a common path */
+    struct nas_controller controller[SY_MAX_DOMAINS];
+    size_t controller_floats; /* of all together */
+    float *controller_saved;  /* their states, as the checkpoint has them */
+
+    int paths;                      /* scored per domain and step */
+    struct nas_proposal *proposals; /* domains x paths */
+    double *accuracy, *reward;      /* of each proposal */
+
+    float weight_state[SY_MAX_DOMAINS * NAS_WEIGHT_STATE_FLOATS];
+    double weight[SY_MAX_DOMAINS];
+    float weight_saved[SY_MAX_DOMAINS];
+
+    int64_t step, steps;
+    struct nas_progress progress;
+    struct nas_study *study;             /* NULL: none can be written */
+    double shown_reward[SY_MAX_DOMAINS]; /* running means, for people */
+    char checkpoint_path[SY_PATH_BYTES];
+    json_t *about; /* owned */
+    char identity[SY_HASH_TEXT_BYTES];
+};
+
+static inline const struct nas_search_config *search_options(
+    const struct searching *s)
+{
+    return &s->config.search;
+}
+
+/* The controller of a domain; with a common path they share one. */
+static inline const struct nas_controller *search_controller(
+    const struct searching *s, int d)
+{
+    return &s->controller[s->controller_count == 1 ? 0 : d];
+}
+
+/* Does step s->step; the caller counts it. */
+enum sy_status search_step(struct searching *s, struct sy_error *err);
+
+/* After the last step: fills in the report and writes paths.json. */
+enum sy_status search_result(struct searching *s,
+                             struct nas_search_report *report,
+                             struct sy_error *err);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * search_result.c - what a search leaves: paths, what they are worth, where
+ * they come from.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/base/json.h"
+#include "runtime/base/log.h"
+#include "runtime/base/memory.h"
+#include "runtime/network/paths_json.h"
+#include "search/supernet/search_private.h"
+
+/* Where the paths come from, for model.json. Owned; NULL: no memory. */
+static json_t *make_provenance(const struct searching *s)
+{
+    json_t *data = json_object_get(s->about, "data");
+    return json_pack("{s:s, s:O, s:I, s:I, s:O, s:s}", "config_sha256",
+                     s->config.hash, "config", s->config.effective, "seed",
+                     (json_int_t)s->config.seed, "steps", (json_int_t)s->steps,
+                     "data_sha256", data, "program", "switchyard " SY_VERSION);
+}
+
+static enum sy_status save_paths(const struct searching *s,
+                                 struct nas_search_report *report,
+                                 struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    json_t *root = NULL;
+    struct sy_paths *paths = sy_alloc_zero(1, sizeof *paths);
+    if (paths == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "search: no memory");
+    }
+    for (int d = 0; d < s->domains; d++) {
+        struct sy_paths_entry *entry = &paths->entry[paths->count++];
+        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
+        memcpy(entry->expert, "main", sizeof "main");
+        entry->path = report->domain[d].path;
+        entry->madds = report->domain[d].size.madds;
+        entry->params = report->domain[d].size.params;
+    }
+    root = sy_paths_to_json(paths);
+    if (root == NULL ||
+        json_object_set_new(root, "search", make_provenance(s)) != 0) {
+        status = sy_fail(err, SY_NO_MEMORY, "search: no memory");
+        goto out;
+    }
+    SY_TRY_OUT(sy_path_join(report->paths_file, sizeof report->paths_file,
+                            s->job->run, "paths.json", err));
+    SY_TRY_OUT(sy_json_save(report->paths_file, root, err));
+out:
+    json_decref(root);
+    sy_free(paths);
+    return status;
+}
+
+/* The domains' paths, what they are worth, and paths.json. */
+enum sy_status search_result(struct searching *s,
+                             struct nas_search_report *report,
+                             struct sy_error *err)
+{
+    struct sy_path path[SY_MAX_DOMAINS];
+    double accuracy[SY_MAX_DOMAINS];
+    report->steps = s->steps;
+    report->domain_count = s->domains;
+    for (int d = 0; d < s->domains; d++) {
+        nas_controller_result(search_controller(s, d), &path[d]);
+    }
+    SY_TRY(nas_supernet_accuracy(&s->net, path, accuracy, err));
+    for (int d = 0; d < s->domains; d++) {
+        double target = search_options(s)->target[d];
+        double cost = nas_cost_path(&s->costs, d, &path[d]);
+        double entropy = nas_controller_entropy(search_controller(s, d));
+        memcpy(report->domain[d].name, s->config.domain[d],
+               sizeof report->domain[d].name);
+        report->domain[d].path = path[d];
+        report->domain[d].size =
+            sy_network_path_cost(s->net.network, &path[d], d);
+        report->domain[d].cost = cost;
+        report->domain[d].target = target;
+        report->domain[d].accuracy = accuracy[d];
+        report->domain[d].reward =
+            nas_reward(&search_options(s)->reward, accuracy[d], cost, target);
+        report->domain[d].entropy = entropy;
+        report->entropy += entropy / s->domains;
+        nas_study_add_evaluation(
+            s->study, s->steps, d,
+            &(struct nas_study_evaluation){
+                .kind = "supernet",
+                .path = &path[d],
+                .top1 = accuracy[d],
+                .nll = NAN,
+                .madds = (double)report->domain[d].size.madds,
+                .params = (double)report->domain[d].size.params});
+    }
+    if (report->entropy > NAS_SEARCH_UNDECIDED &&
+        search_options(s)->controller.kind != NAS_CONTROLLER_RANDOM) {
+        sy_log_warn("the controllers have not decided: their entropy is %.0f%% "
+                    "of its start, and above %.0f%% what they found is noise; "
+                    "search longer, or raise search.controller.travel",
+                    100 * report->entropy, 100 * NAS_SEARCH_UNDECIDED);
+    }
+    return save_paths(s, report, err);
+}

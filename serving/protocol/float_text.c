@@ -7,9 +7,11 @@
  * 1990). Rounding d once more to float could go wrong only where d is
  * precisely half way between two floats: for any other d the exact value lies
  * on the same side of every such midpoint, because midpoints are doubles and
- * rounding keeps the order. So midpoints, subnormal results and everything
- * longer go to strtof_l in the C locale; the rest, which is nearly all there
- * is, takes a few nanoseconds.
+ * rounding keeps the order. Longer digits (floats that were printed as
+ * doubles have 17) are taken the same way through a long double, whose 64
+ * bits hold 19 digits and every power up to 10^27. So midpoints, subnormal
+ * results and what is longer still go to strtof_l in the C locale; the rest,
+ * which is nearly all there is, takes a few nanoseconds.
  *
  * DESIGN, writing: the value is scaled to a nine-digit integer in long
  * double, then the shortest of 6, 7, 8 or 9 digits whose distance to the
@@ -30,7 +32,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXACT_POWER = 22, SCALE_POWER = 60 };
+enum {
+    EXACT_POWER = 22,
+    LONG_POWER = 27,
+    SCALE_POWER = 60,
+    CHUNK = 8,
+    MOST_DIGITS = 1000 /* of a fraction that is not left to the library */
+};
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "take_eight wants the first character in the lowest byte");
 
 static const double exact_power[EXACT_POWER + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -45,40 +56,82 @@ struct number {
     const char *next;
 };
 
-static bool is_digit(const char *text, const char *end)
+/* The byte at the end is readable and no digit, so digits end by themselves. */
+static bool is_digit(char c)
 {
-    return text < end && *text >= '0' && *text <= '9';
+    return c >= '0' && c <= '9';
 }
 
-/* Takes the digits at `text` into the number; returns what follows. */
-static const char *take_digits(struct number *number, const char *text,
-                               const char *end, bool fraction)
+/* How many of the eight characters of a load are digits before another. */
+static int leading_digits(uint64_t load)
 {
-    while (is_digit(text, end)) {
-        if (number->digits < 1000000000000000000u) {
-            number->digits = number->digits * 10 + (uint64_t)(*text - '0');
-            number->exponent -= fraction ? 1 : 0;
-        } else {
-            number->whole = false;
+    uint64_t value = load ^ 0x3030303030303030u; /* 0 to 9 are digits */
+    uint64_t other =
+        ((value + 0x7676767676767676u) | value) & 0x8080808080808080u;
+    return other == 0 ? CHUNK : __builtin_ctzll(other) / 8;
+}
+
+/* The value of eight digits: joined to pairs, to fours, to eight. A byte of
+   zero counts as the digit 0. */
+static uint64_t take_eight(uint64_t load)
+{
+    load = (load & 0x0f0f0f0f0f0f0f0fu) * ((10 << 8) + 1) >> 8;
+    load = (load & 0x00ff00ff00ff00ffu) * ((100 << 16) + 1) >> 16;
+    load = (load & 0x0000ffff0000ffffu) * ((UINT64_C(10000) << 32) + 1) >> 32;
+    return load;
+}
+
+/*
+ * Takes the digits at `text` into *digits and returns what follows; *lost
+ * counts those for which there was no room. Up to eight are taken in one
+ * step, the text's length not being known: the load is shifted so that the
+ * characters behind the digits fall out.
+ */
+static inline const char *take_digits(const char *text, const char *end,
+                                      uint64_t *digits, int *lost)
+{
+    static const uint64_t power[CHUNK + 1] = {
+        1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    uint64_t value = *digits;
+    while (end - text >= CHUNK && value < 100000000000u) {
+        uint64_t load;
+        memcpy(&load, text, sizeof load);
+        int count = leading_digits(load);
+        if (count == 0) {
+            *digits = value;
+            return text;
         }
-        text++;
+        load <<= 8 * (CHUNK - count);
+        value = value * power[count] + take_eight(load);
+        text += count;
+        if (count < CHUNK) {
+            *digits = value;
+            return text;
+        }
     }
+    for (; is_digit(*text); text++) {
+        if (value < 1000000000000000000u) {
+            value = value * 10 + (uint64_t)(*text - '0');
+        } else {
+            ++*lost;
+        }
+    }
+    *digits = value;
     return text;
 }
 
 /* The part behind 'e'; NULL when it has no digits. */
-static const char *take_exponent(struct number *number, const char *text,
-                                 const char *end)
+static const char *take_exponent(struct number *number, const char *text)
 {
-    bool negative = text < end && *text == '-';
-    if (text < end && (*text == '-' || *text == '+')) {
+    bool negative = *text == '-';
+    if (*text == '-' || *text == '+') {
         text++;
     }
-    if (!is_digit(text, end)) {
+    if (!is_digit(*text)) {
         return NULL;
     }
     int exponent = 0;
-    while (is_digit(text, end)) {
+    while (is_digit(*text)) {
         if (exponent < 100000) {
             exponent = exponent * 10 + (*text - '0');
         }
@@ -93,31 +146,41 @@ static const char *take_exponent(struct number *number, const char *text,
 }
 
 /* JSON's grammar: -? (0 | [1-9][0-9]*) (.[0-9]+)? ([eE][+-]?[0-9]+)? */
-static bool take_number(struct number *number, const char *text,
-                        const char *end)
+static inline bool take_number(struct number *number, const char *text,
+                               const char *end)
 {
-    *number = (struct number){.whole = true};
-    if (text < end && *text == '-') {
-        number->negative = true;
+    uint64_t digits = 0;
+    int lost = 0, exponent = 0;
+    number->negative = *text == '-';
+    text += number->negative ? 1 : 0;
+    if (!is_digit(*text)) {
+        return false;
+    }
+    if (*text == '0') {
         text++;
-    }
-    if (!is_digit(text, end)) {
-        return false;
-    }
-    bool zero = *text == '0';
-    const char *after = take_digits(number, text, end, false);
-    if (zero && after != text + 1) {
-        return false;
-    }
-    text = after;
-    if (text < end && *text == '.') {
-        if (!is_digit(text + 1, end)) {
+        if (is_digit(*text)) {
             return false;
         }
-        text = take_digits(number, text + 1, end, true);
+    } else {
+        text = take_digits(text, end, &digits, &lost);
     }
-    if (text < end && (*text == 'e' || *text == 'E')) {
-        text = take_exponent(number, text + 1, end);
+    if (*text == '.') {
+        const char *first = text + 1;
+        int before = lost;
+        if (!is_digit(*first)) {
+            return false;
+        }
+        text = take_digits(first, end, &digits, &lost);
+        if (text - first > MOST_DIGITS) {
+            lost++; /* more than an exponent could count */
+        }
+        exponent = lost > before ? 0 : (int)(first - text);
+    }
+    number->digits = digits;
+    number->exponent = exponent;
+    number->whole = lost == 0;
+    if (*text == 'e' || *text == 'E') {
+        text = take_exponent(number, text + 1);
         if (text == NULL) {
             return false;
         }
@@ -159,6 +222,60 @@ static float read_slowly(const char *text)
     return value;
 }
 
+/* Half way between two floats, if it is precisely this. */
+static bool is_midpoint(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & 0x1fffffff) == 0x10000000;
+}
+
+/* Digits below 2^53: false when this way does not settle it. */
+static bool read_short(const struct number *number, float *value)
+{
+    if (number->exponent < -EXACT_POWER || number->exponent > EXACT_POWER) {
+        return false;
+    }
+    double wide = (double)number->digits;
+    if (number->exponent < 0) {
+        wide /= exact_power[-number->exponent];
+    } else {
+        wide *= exact_power[number->exponent];
+    }
+    if (is_midpoint(wide) || (wide < (double)FLT_MIN && number->digits != 0)) {
+        return false;
+    }
+    *value = (float)wide;
+    return true;
+}
+
+/* Up to 19 digits. */
+static bool read_long(const struct number *number, float *value)
+{
+#if LDBL_MANT_DIG >= 64
+    static const long double power[LONG_POWER - EXACT_POWER] = {
+        1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
+    int size = number->exponent < 0 ? -number->exponent : number->exponent;
+    if (size > LONG_POWER) {
+        return false;
+    }
+    long double scale = size > EXACT_POWER ? power[size - EXACT_POWER - 1]
+                                           : (long double)exact_power[size];
+    long double wide = (long double)number->digits;
+    wide = number->exponent < 0 ? wide / scale : wide * scale;
+    double rounded = (double)wide;
+    if ((is_midpoint(rounded) && (long double)rounded == wide) ||
+        wide < (long double)FLT_MIN) {
+        return false;
+    }
+    *value = (float)wide;
+    return true;
+#else
+    (void)number, (void)value;
+    return false;
+#endif
+}
+
 bool srv_float_read(const char *text, const char *end, float *value,
                     const char **next)
 {
@@ -167,23 +284,14 @@ bool srv_float_read(const char *text, const char *end, float *value,
         return take_word(text, end, value, next);
     }
     *next = number.next;
-    if (number.whole && number.digits < (UINT64_C(1) << 53) &&
-        number.exponent >= -EXACT_POWER && number.exponent <= EXACT_POWER) {
-        double wide = (double)number.digits;
-        if (number.exponent < 0) {
-            wide /= exact_power[-number.exponent];
-        } else {
-            wide *= exact_power[number.exponent];
-        }
-        uint64_t bits;
-        memcpy(&bits, &wide, sizeof bits);
-        bool midpoint = (bits & 0x1fffffff) == 0x10000000;
-        if (!midpoint && (wide >= (double)FLT_MIN || number.digits == 0)) {
-            *value = (float)(number.negative ? -wide : wide);
-            return true;
-        }
+    float found;
+    if (number.whole &&
+        (number.digits < (UINT64_C(1) << 53) ? read_short(&number, &found)
+                                             : read_long(&number, &found))) {
+        *value = number.negative ? -found : found;
+    } else {
+        *value = read_slowly(text);
     }
-    *value = read_slowly(text);
     return true;
 }
 

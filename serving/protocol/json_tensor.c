@@ -1,8 +1,8 @@
 /*
  * json_tensor.c - the scanner of data arrays.
  *
- * DESIGN: one loop over levels of nesting serves all types; reading an
- * element is a function. Flat data is the same loop with a single level as
+ * DESIGN: one loop over levels of nesting serves all types; reading a run of
+ * elements is a function. Flat data is the same loop with a single level as
  * long as the whole tensor. Every extent is at least 1, so an empty pair of
  * brackets is never right, and each level's count is compared at its closing
  * bracket and at each comma, so nothing is written beyond the tensor. Data
@@ -13,9 +13,13 @@
 
 #include "serving/protocol/float_text.h"
 
-/* Reads the element `index` at *at into `out`; false: none is there. */
-typedef bool (*read_fn)(const char **at, const char *end, void *out,
-                        size_t index);
+/*
+ * Reads from one to `most` elements, divided by bare commas, into `out` from
+ * `index` on, and returns how many; *at is then behind the last of them. 0:
+ * no element stands at *at, which stays.
+ */
+typedef size_t (*read_fn)(const char **at, const char *end, void *out,
+                          size_t index, size_t most);
 
 struct scan {
     const char *at;
@@ -52,29 +56,65 @@ static void skip_space(struct scan *scan)
     }
 }
 
-static bool read_u8(const char **at, const char *end, void *out, size_t index)
+/* One whole number up to 255; NULL: there is none, else what follows it. */
+static const char *take_u8(const char *text, const char *end, uint8_t *out)
 {
-    const char *text = *at;
     unsigned value = 0;
-    int digits = 0;
-    while (text < end && *text >= '0' && *text <= '9' && digits < 4) {
+    const char *first = text;
+    while (text < end && *text >= '0' && *text <= '9' && text - first < 4) {
         value = value * 10 + (unsigned)(*text - '0');
         text++;
-        digits++;
     }
-    bool zeros = digits > 1 && **at == '0';
-    if (digits == 0 || zeros || value > 255 ||
+    bool zeros = text - first > 1 && *first == '0';
+    if (text == first || zeros || value > 255 ||
         (text < end && (*text == '.' || *text == 'e' || *text == 'E'))) {
-        return false;
+        return NULL;
     }
-    ((uint8_t *)out)[index] = (uint8_t)value;
-    *at = text;
-    return true;
+    *out = (uint8_t)value;
+    return text;
 }
 
-static bool read_f32(const char **at, const char *end, void *out, size_t index)
+/* Whether another element may follow a bare comma: it then stands behind. */
+static bool next_in_run(const char *text, const char *end)
 {
-    return srv_float_read(*at, end, (float *)out + index, at);
+    return end - text > 1 && *text == ',' && text[1] != ' ' && text[1] != '[';
+}
+
+static size_t read_u8(const char **at, const char *end, void *out, size_t index,
+                      size_t most)
+{
+    uint8_t *pixels = (uint8_t *)out + index;
+    size_t count = 0;
+    for (const char *text = *at; count < most; text++) {
+        const char *next = take_u8(text, end, &pixels[count]);
+        if (next == NULL) {
+            break; /* behind a comma: the caller finds it again and says so */
+        }
+        count++;
+        *at = text = next;
+        if (!next_in_run(text, end)) {
+            break;
+        }
+    }
+    return count;
+}
+
+static size_t read_f32(const char **at, const char *end, void *out,
+                       size_t index, size_t most)
+{
+    float *values = (float *)out + index;
+    size_t count = 0;
+    for (const char *text = *at; count < most; text++) {
+        if (!srv_float_read(text, end, &values[count], &text)) {
+            break;
+        }
+        count++;
+        *at = text;
+        if (!next_in_run(text, end)) {
+            break;
+        }
+    }
+    return count;
 }
 
 /* Names the element and shows the first bytes of what stands there. */
@@ -108,7 +148,7 @@ static enum sy_status fail_count(const struct scan *scan, struct sy_error *err)
                    scan->index, scan->level - 1, scan->extent[scan->level]);
 }
 
-/* Goes down to the deepest level and reads one element. */
+/* Goes down to the deepest level and reads elements of it. */
 static enum sy_status scan_value(struct scan *scan, struct sy_error *err)
 {
     skip_space(scan);
@@ -130,14 +170,23 @@ static enum sy_status scan_value(struct scan *scan, struct sy_error *err)
          scan->count[scan->level] == scan->extent[scan->level])) {
         return fail_count(scan, err);
     }
-    if (!scan->read(&scan->at, scan->end, scan->out, scan->index)) {
+    size_t most = scan->total - scan->index;
+    if (!scan->loose) {
+        size_t left = scan->extent[scan->level] - scan->count[scan->level];
+        most = left < most ? left : most;
+    }
+    size_t read =
+        scan->read(&scan->at, scan->end, scan->out, scan->index, most);
+    if (read == 0) {
         return fail_element(scan, err);
     }
-    scan->index++;
+    scan->index += read;
+    scan->count[scan->level] += read - 1;
     return SY_OK;
 }
 
-/* Behind an element: closes levels until a comma; *more says it was one. */
+/* Behind the last of them, which it counts: closes levels until a comma;
+ *more says it was one. */
 static enum sy_status scan_after(struct scan *scan, bool *more,
                                  struct sy_error *err)
 {

@@ -123,6 +123,63 @@ START_TEST(midpoints_between_floats_are_rounded_to_even)
 }
 END_TEST
 
+START_TEST(digits_of_every_length_are_rounded_as_the_library_does)
+{
+    /* Floats printed as doubles or longer, in every magnitude: the ways
+       through double, long double and the library meet here. */
+    uint64_t state = 7;
+    for (int i = 0; i < 200000; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        uint32_t bits = (uint32_t)(state >> 32) & 0x7fffffff;
+        float value, read;
+        const char *next;
+        char text[64];
+        memcpy(&value, &bits, sizeof value);
+        if (!isfinite(value)) {
+            continue;
+        }
+        int digits = (int)(state % 25);
+        snprintf(text, sizeof text, i % 2 ? "%.*g" : "%.*e", digits,
+                 (double)value * (1.0 + (double)(i % 5) * 1e-8));
+        char *library_end;
+        float expected = strtof(text, &library_end);
+        ck_assert(srv_float_read(text, text + strlen(text), &read, &next));
+        ck_assert_msg(memcmp(&read, &expected, sizeof read) == 0, "%s", text);
+        ck_assert_ptr_eq(next, library_end);
+    }
+}
+END_TEST
+
+START_TEST(long_decimals_near_midpoints_are_rounded_once)
+{
+    /* A midpoint, and its neighbours 1e-17 of it away: a double is too coarse
+       to tell them apart, and rounding twice would go wrong. */
+    static const struct {
+        const char *text;
+        float expected;
+    } cases[] = {
+        {"1.000000059604644775", 1.0f},       /* just below */
+        {"1.0000000596046447753", 1.0f},      /* below, cut */
+        {"1.00000005960464477539062", 1.0f},  /* below, 24 digits */
+        {"1.000000059604644775390625", 1.0f}, /* the tie, to even */
+        {"1.000000059604644776", 0x1.000002p0f} /* just above */,
+        {"1.0000001788139343261", 0x1.000002p0f},
+        {"1.0000001788139343262", 0x1.000004p0f},
+        {"16777217.00000000001", 0x1.000002p24f},
+        {"16777216.99999999999", 0x1p24f},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        float read;
+        const char *next;
+        const char *text = cases[i].text;
+        ck_assert(srv_float_read(text, text + strlen(text), &read, &next));
+        ck_assert_msg(read == cases[i].expected, "%s gave %a", text,
+                      (double)read);
+        ck_assert(read == strtof(text, NULL));
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_json_number_is_not_read)
 {
     static const char *const texts[] = {"",    "-",  "+1",  ".5",  "1.",
@@ -152,9 +209,18 @@ START_TEST(nothing_is_read_beyond_the_end)
 {
     float value;
     const char *next;
-    const char *text = "12345";
-    ck_assert(srv_float_read(text, text + 2, &value, &next));
-    ck_assert(value == 12 && next == text + 2);
+    /* Blocks as long as the number and the byte behind it, for the sanitizer:
+       eight digits are read at once only where eight bytes are left. */
+    static const char digits[] = "123456789012345678901234567890";
+    for (size_t bytes = 1; bytes < sizeof digits; bytes++) {
+        char *text = malloc(bytes + 1);
+        memcpy(text, digits, bytes);
+        text[bytes] = ']';
+        ck_assert(srv_float_read(text, text + bytes, &value, &next));
+        text[bytes] = '\0';
+        ck_assert(value == strtof(text, NULL) && next == text + bytes);
+        free(text);
+    }
     const char *word = "NaN";
     ck_assert(!srv_float_read(word, word + 2, &value, &next));
 }
@@ -238,6 +304,8 @@ int main(void)
     tcase_add_test(tc, numbers_of_every_form_are_read_as_strtof_reads_them);
     tcase_add_test(tc, random_decimal_texts_are_read_as_strtof_reads_them);
     tcase_add_test(tc, midpoints_between_floats_are_rounded_to_even);
+    tcase_add_test(tc, digits_of_every_length_are_rounded_as_the_library_does);
+    tcase_add_test(tc, long_decimals_near_midpoints_are_rounded_once);
     tcase_add_test(tc, what_is_no_json_number_is_not_read);
     tcase_add_test(tc, the_words_for_nan_and_infinity_are_read);
     tcase_add_test(tc, nothing_is_read_beyond_the_end);

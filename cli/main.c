@@ -11,7 +11,7 @@
 const struct cli_command *const cli_commands[] = {
     &cmd_domains, &cmd_search,  &cmd_train, &cmd_eval,
     &cmd_inspect, &cmd_predict, &cmd_serve, &cmd_export,
-    &cmd_bench,   &cmd_latency, NULL,
+    &cmd_bench,   &cmd_latency, &cmd_load,  NULL,
 };
 
 static void list_commands(FILE *out)

@@ -57,6 +57,13 @@ enum sy_status dom_image_load(struct dom_image *image, const char *path,
     return status;
 }
 
+enum sy_status dom_image_encode_png(const struct dom_image *image,
+                                    uint8_t **data, size_t *bytes,
+                                    struct sy_error *err)
+{
+    return dom_png_encode(image, data, bytes, "a picture", err);
+}
+
 enum sy_status dom_image_save_png(const struct dom_image *image,
                                   const char *path, struct sy_error *err)
 {

@@ -40,6 +40,11 @@ enum sy_status dom_image_probe(struct dom_image *image, const uint8_t *data,
 enum sy_status dom_image_load(struct dom_image *image, const char *path,
                               struct sy_error *err) SY_MUST_USE;
 
+/* The bytes of a PNG, owned by the caller (sy_free). */
+enum sy_status dom_image_encode_png(const struct dom_image *image,
+                                    uint8_t **data, size_t *bytes,
+                                    struct sy_error *err) SY_MUST_USE;
+
 /* Writes a PNG file atomically. */
 enum sy_status dom_image_save_png(const struct dom_image *image,
                                   const char *path,

@@ -22,7 +22,7 @@ cp out commands
 # Every command that help lists.
 names=$(sed -n '/^commands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' commands)
 [ "$(wc -w <<<"$names")" -ge 7 ] || fail "help lists: $names"
-for name in domains train eval inspect predict serve export bench latency; do
+for name in domains train eval inspect predict serve export bench latency load; do
     grep -qw "$name" <<<"$names" || fail "help does not list $name"
 done
 for name in $names; do

@@ -7,9 +7,9 @@
  * `support` in the conformance program shows it.
  *
  * Training kernels see a shard (some images of a batch) and may use BLAS for
- * products; inference kernels see one image at a time, use weights packed
- * when the snapshot was built, and sum in an order that depends on the shapes
- * only, so that an image's result never depends on its batch.
+ * products; inference kernels see one or some images, use weights packed when
+ * the snapshot was built, and sum in an order that depends on the shapes only,
+ * so that an image's result never depends on what it is computed with.
  *
  * (A device with its own memory adds buffers and streams here; nothing
  * outside runtime/ knows where a buffer lives.)
@@ -20,7 +20,8 @@
 #include "runtime/ops/op.h"
 
 /*
- * One fused step of inference on one image:
+ * One fused step of inference on `count` images with the same norm, which lie
+ * one behind the other in x, x2, residual and y:
  *   conv, depthwise   y = act(scale * (x (*) w) + bias) [+ residual]
  *   dense             y = act(x * w + bias)
  *   pool, scale, act, add, as the operators
@@ -31,7 +32,8 @@
  */
 struct sy_infer_args {
     const struct sy_node *node;
-    struct sy_shape in, out;
+    struct sy_shape in, out; /* of one image */
+    int count;
     const float *x;
     const float *x2;       /* add: other operand; scale: the 1 x 1 x C */
     const float *packed;   /* weights as `pack` left them */
@@ -43,6 +45,27 @@ struct sy_infer_args {
 };
 
 typedef void (*sy_infer_fn)(const struct sy_infer_args *args);
+
+/* The n-th image of a call as a call of its own. */
+static inline struct sy_infer_args sy_infer_image(
+    const struct sy_infer_args *args, int n)
+{
+    struct sy_infer_args one = *args;
+    size_t in = sy_shape_floats(args->in), out = sy_shape_floats(args->out);
+    size_t other = args->node->op == SY_OP_SCALE ? (size_t)args->in.c : in;
+
+    one.count = 1;
+    one.x += (size_t)n * in;
+    one.y += (size_t)n * out;
+    one.x2 = args->x2 != NULL ? args->x2 + (size_t)n * other : NULL;
+    one.residual =
+        args->residual != NULL ? args->residual + (size_t)n * out : NULL;
+    return one;
+}
+
+/* Two steps in one; x of the second and y of the first are not looked at. */
+typedef void (*sy_pair_fn)(const struct sy_infer_args *first,
+                           const struct sy_infer_args *second);
 
 struct sy_backend {
     const char *name; /* "reference", "portable", "avx2", "avx512" */
@@ -68,6 +91,20 @@ struct sy_backend {
                             struct sy_shape out);
     void (*pack)(const struct sy_node *node, struct sy_shape in,
                  struct sy_shape out, const float *weight, float *packed);
+
+    /*
+     * A 1 x 1 convolution of stride 1 without groups and residual, and the
+     * depthwise convolution that alone reads it, without the map between them
+     * in memory. NULL: they run one after the other. The first's weight takes
+     * packed_floats(), and is packed by pair_pack.
+     */
+    sy_pair_fn infer_pair;
+    size_t (*pair_scratch)(const struct sy_node *first,
+                           const struct sy_node *second,
+                           struct sy_shape middle);
+    void (*pair_pack)(const struct sy_node *first, const struct sy_node *second,
+                      struct sy_shape in, struct sy_shape middle,
+                      const float *weight, float *packed);
 };
 
 /* The plain C reference: every entry is there. */

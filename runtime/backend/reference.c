@@ -2,9 +2,9 @@
  * reference.c - the plain C backend: every entry is there, none is fast.
  *
  * Training entries are the operators' own reference kernels. An inference
- * entry runs the operator's forward on one image and then applies the fused
- * tail in plain loops, so that it differs from the unfused operators by one
- * rounding per stage only. Packing copies.
+ * entry runs the operator's forward and then applies the fused tail in plain
+ * loops, so that it differs from the unfused operators by one rounding per
+ * stage only. Packing copies.
  *
  * This is the oracle for every other backend (tests/conform), and what stands
  * in where another has no kernel.
@@ -68,14 +68,14 @@ static void pack(const struct sy_node *node, struct sy_shape in,
     }
 }
 
-/* The operator's forward on one image, with what both structs share. */
+/* The operator's forward, with what both structs share. */
 static void run_forward(const struct sy_infer_args *a)
 {
     struct sy_op_args op = {
         .node = a->node,
         .in = a->in,
         .out = a->out,
-        .count = 1,
+        .count = a->count,
         .x = a->x,
         .x2 = a->x2,
         .w = a->packed,
@@ -85,12 +85,13 @@ static void run_forward(const struct sy_infer_args *a)
     sy_op_of(a->node->op)->forward(&op);
 }
 
-/* y = act(scale * y + bias) [+ residual] over the image in y. */
+/* y = act(scale * y + bias) [+ residual] over the images in y. */
 static void finish(const struct sy_infer_args *a)
 {
     size_t channels = (size_t)a->out.c;
+    size_t floats = (size_t)a->count * sy_shape_floats(a->out);
 
-    for (size_t i = 0; i < sy_shape_floats(a->out); i++) {
+    for (size_t i = 0; i < floats; i++) {
         double z = (double)a->scale[i % channels] * (double)a->y[i] +
                    (double)a->bias[i % channels];
         a->y[i] = sy_act_value(a->node->act, (float)z);
@@ -108,7 +109,8 @@ static void infer_conv(const struct sy_infer_args *a)
 
 static void infer_norm(const struct sy_infer_args *a)
 {
-    memcpy(a->y, a->x, sy_shape_floats(a->in) * sizeof(float));
+    memcpy(a->y, a->x,
+           (size_t)a->count * sy_shape_floats(a->in) * sizeof(float));
     finish(a);
 }
 

@@ -2,24 +2,28 @@
  * executor.c - lanes: runs just the blocks that a batch needs.
  *
  * DESIGN. A run opens the lanes of all requests, then walks the stages. At
- * each stage the states that wait are sorted by unit (a counting sort, so the
- * order is that of the requests within a unit) and become the tasks of one
- * loop on the pool: one task is all fused steps of one unit on one image, its
- * values in between in the worker's own memory. Neighbouring tasks use the
- * same weights, which therefore stay in the caches; a stage ends before the
- * next begins, since a lane's next input is its last output.
+ * each stage the states that wait are sorted by unit, and by slot within it (a
+ * counting sort, so the order is that of the requests otherwise), and cut into
+ * the tasks of one loop on the pool. A task is all fused steps of one unit on
+ * a tile of images, its values in between in the worker's own memory. A tile
+ * is as large as that memory stays in the core's cache (sy_ready_unit): late
+ * layers of few positions and many weights so read each weight once for many
+ * images, early layers see one image. Images of several domains share a tile;
+ * the steps that have norms run once for each slot in it. A stage ends before
+ * the next begins, since a lane's next input is its last output.
  *
  * When the last stage has ended, the routes of the requests are asked on the
  * pool (walks.c). Those that want further experts get new lanes, which wait at
  * the stages where they part from what is there, and the stages are walked
  * again for them alone. Only opening lanes is done by one thread.
  *
- * Why bits do not depend on the batch: a kernel sees one image, and which
- * kernel runs on which weights was fixed when the snapshot was made. Batch,
- * order and threads only decide when and where a task runs.
+ * Why bits do not depend on the batch: a kernel sums each image's numbers in
+ * an order that the shapes fix, however many images it gets, and which kernel
+ * runs on which weights was fixed when the snapshot was made. Batch, order and
+ * threads only decide when and where an image is computed, and with which.
  *
- * The grouping is data (`order`, and the states it points at), not control
- * flow: another device can take it as it is.
+ * The grouping is data (`order`, the tiles that cut it, and the states it
+ * points at), not control flow: another device can take it as it is.
  */
 #include "runtime/executor/executor.h"
 
@@ -28,12 +32,12 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/lanes.h"
+#include "runtime/executor/tile.h"
 #include "runtime/executor/walks.h"
 
-/* One worker's memory, as large as the largest unit asks for. */
-struct worker {
-    float *values;
-    float *scratch;
+/* One task: order[first .. first + count), states of one unit. */
+struct tile {
+    int first, count;
 };
 
 struct sy_executor {
@@ -43,9 +47,10 @@ struct sy_executor {
     int max_requests;
     struct sy_lanes lanes;
     struct sy_walks walks;
-    struct worker *worker; /* by worker of the pool */
-    int *order;            /* waiting states, by unit */
-    int *bucket;           /* of the counting sort */
+    struct sy_tile_memory *worker; /* by worker of the pool */
+    int *order;                    /* waiting states, by unit and slot */
+    int *bucket;                   /* of the counting sort */
+    struct tile *tile;             /* cuts of `order`, one each state at most */
     bool profiling;
     struct sy_unit_profile *profile; /* by unit */
     struct sy_arena memory;          /* the arrays above */
@@ -66,44 +71,35 @@ struct round_end {
 
 static enum sy_status allocate(struct sy_executor *executor)
 {
-    size_t workers = (size_t)sy_pool_threads(executor->pool);
     size_t units = (size_t)executor->network->unit_count;
-    size_t capacity = 1, buckets = 1, values = 0, scratch = 0;
+    size_t slots = (size_t)sy_network_slots(executor->network);
+    size_t capacity = 1, buckets = 1;
     struct sy_arena *memory = &executor->memory;
 
     for (int s = 0; s < executor->lanes.stage_count; s++) {
         const struct sy_lane_stage *stage = &executor->lanes.stage[s];
         size_t states = (size_t)stage->capacity;
-        size_t kinds = (size_t)stage->unit_count;
+        size_t kinds = (size_t)stage->unit_count * slots;
         capacity = states > capacity ? states : capacity;
         buckets = kinds > buckets ? kinds : buckets;
     }
-    for (int i = 0; i < executor->network->unit_count; i++) {
-        const struct sy_ready_unit *unit =
-            sy_snapshot_unit(executor->snapshot, i);
-        values = unit->value_floats > values ? unit->value_floats : values;
-        scratch =
-            unit->scratch_floats > scratch ? unit->scratch_floats : scratch;
-    }
     executor->order = sy_arena_zero(memory, capacity, sizeof(int));
+    executor->tile = sy_arena_zero(memory, capacity, sizeof *executor->tile);
     executor->bucket = sy_arena_zero(memory, buckets + 1, sizeof(int));
     executor->profile = sy_arena_zero(memory, units, sizeof *executor->profile);
-    executor->worker = sy_arena_zero(memory, workers, sizeof *executor->worker);
-    if (executor->order == NULL || executor->bucket == NULL ||
-        executor->profile == NULL || executor->worker == NULL) {
+    if (executor->order == NULL || executor->tile == NULL ||
+        executor->bucket == NULL || executor->profile == NULL) {
         return SY_NO_MEMORY;
     }
+    size_t workers = (size_t)sy_pool_threads(executor->pool);
     SY_TRY(sy_walks_init(&executor->walks, executor->network,
                          executor->max_requests, (int)workers, memory));
-    for (size_t i = 0; i < workers; i++) {
-        struct worker *worker = &executor->worker[i];
-        worker->values = sy_arena_zero(memory, values, sizeof(float));
-        worker->scratch = sy_arena_zero(memory, scratch, sizeof(float));
-        if (worker->values == NULL || worker->scratch == NULL) {
-            return SY_NO_MEMORY;
-        }
+    executor->worker = sy_arena_zero(memory, workers, sizeof *executor->worker);
+    for (size_t i = 0; executor->worker != NULL && i < workers; i++) {
+        SY_TRY(sy_tile_memory_init(&executor->worker[i], executor->snapshot,
+                                   memory));
     }
-    return SY_OK;
+    return executor->worker != NULL ? SY_OK : SY_NO_MEMORY;
 }
 
 enum sy_status sy_executor_new(struct sy_executor **executor,
@@ -146,98 +142,102 @@ void sy_executor_free(struct sy_executor *executor)
     sy_free(executor);
 }
 
-/* Where a value of the unit lies, while `worker` computes `state`. */
-static const float *locate(const struct sy_ready_unit *unit,
-                           const struct sy_lane_state *state,
-                           const struct worker *worker, int value)
-{
-    if (value == 0) {
-        return state->input;
-    }
-    if (value == unit->output) {
-        return state->buffer;
-    }
-    return worker->values + unit->at[value];
-}
-
-static void run_step(const struct sy_ready_unit *unit,
-                     const struct sy_ready_step *step,
-                     const struct sy_lane_state *state,
-                     const struct worker *worker)
-{
-    const struct sy_node *node = &step->node;
-    struct sy_infer_args args = {
-        .node = node,
-        .in = step->in,
-        .out = step->out,
-        .x = locate(unit, state, worker, node->in[0]),
-        .packed = step->packed,
-        .bias = step->bias,
-        .y = node->out == unit->output ? state->buffer
-                                       : worker->values + unit->at[node->out],
-        .scratch = worker->scratch,
-    };
-    if (node->in[1] >= 0) {
-        args.x2 = locate(unit, state, worker, node->in[1]);
-    }
-    if (step->residual >= 0) {
-        args.residual = locate(unit, state, worker, step->residual);
-    }
-    if (node->norm >= 0) {
-        const struct sy_folded_norm *norm =
-            &unit->norm[state->slot * unit->norm_count + node->norm];
-        SY_ASSERT(norm->scale != NULL);
-        args.scale = norm->scale;
-        args.bias = norm->bias;
-    }
-    step->infer(&args);
-}
-
-/* Task: one unit on one image. */
-static void run_state(void *context, int task, int worker)
+/* Task: one unit on a tile of images. */
+static void run_tile(void *context, int task, int worker)
 {
     const struct stage_run *run = context;
     const struct sy_executor *executor = run->executor;
-    struct sy_lane_state *state = &run->stage->state[executor->order[task]];
-    const struct sy_ready_unit *unit =
-        sy_snapshot_unit(executor->snapshot, state->unit);
+    const struct tile *tile = &executor->tile[task];
+    const int *order = executor->order + tile->first;
+    struct sy_lane_state *states = run->stage->state;
     int64_t start_ns = executor->profiling ? sy_now_ns() : 0;
 
-    for (int i = 0; i < unit->step_count; i++) {
-        run_step(unit, &unit->step[i], state, &executor->worker[worker]);
+    sy_tile_run(sy_snapshot_unit(executor->snapshot, states[order[0]].unit),
+                &executor->worker[worker], states, order, tile->count);
+    for (int i = 0; executor->profiling && i < tile->count; i++) {
+        states[order[i]].ns = (sy_now_ns() - start_ns) / tile->count;
     }
-    state->ns = executor->profiling ? sy_now_ns() - start_ns : 0;
+}
+
+/* The bucket of a state: slots of a unit stand side by side. */
+static int bucket_of(const struct sy_lane_stage *stage,
+                     const struct sy_lane_state *state, int slots)
+{
+    return (state->unit - stage->first_unit) * slots + state->slot;
 }
 
 /*
- * Sorts the stage's waiting states by unit into `order` and returns how many
- * there are; *groups becomes the number of different units among them.
+ * Sorts the stage's waiting states by unit and slot into `order` and returns
+ * how many there are.
  */
 static int sort_waiting(struct sy_executor *executor,
-                        const struct sy_lane_stage *stage, int *groups)
+                        const struct sy_lane_stage *stage)
 {
-    int *start = executor->bucket; /* one more than units: see below */
+    int slots = sy_network_slots(executor->network);
+    int buckets = stage->unit_count * slots;
+    int *start = executor->bucket; /* one more than buckets: see below */
     int waiting = 0;
 
-    memset(start, 0, ((size_t)stage->unit_count + 1) * sizeof *start);
+    memset(start, 0, ((size_t)buckets + 1) * sizeof *start);
     for (int i = stage->done; i < stage->count; i++) {
-        if (stage->state[i].buffer != NULL) {
-            start[stage->state[i].unit - stage->first_unit + 1]++;
+        if (stage->state[i].computes) {
+            start[bucket_of(stage, &stage->state[i], slots) + 1]++;
             waiting++;
         }
     }
-    *groups = 0;
-    for (int u = 1; u <= stage->unit_count; u++) {
-        *groups += start[u] > 0 ? 1 : 0;
-        start[u] += start[u - 1]; /* start[u - 1]: where unit u - 1 begins */
+    for (int b = 1; b <= buckets; b++) {
+        start[b] += start[b - 1]; /* start[b - 1]: where bucket b - 1 begins */
     }
     for (int i = stage->done; i < stage->count; i++) {
-        if (stage->state[i].buffer != NULL) {
-            int unit = stage->state[i].unit - stage->first_unit;
-            executor->order[start[unit]++] = i;
+        if (stage->state[i].computes) {
+            int bucket = bucket_of(stage, &stage->state[i], slots);
+            executor->order[start[bucket]++] = i;
         }
     }
     return waiting;
+}
+
+/*
+ * Cuts order[first .. first + count), the states of one unit, into tiles of
+ * nearly equal size, as few as the unit's tile allows, and in a number that
+ * keeps every thread busy. Returns how many tiles there are with those before.
+ */
+static int cut_tiles(struct sy_executor *executor, int tiles, int first,
+                     int count, int most)
+{
+    int threads = sy_pool_threads(executor->pool);
+    int pieces = (count + most - 1) / most;
+
+    pieces = (pieces + threads - 1) / threads * threads;
+    pieces = pieces < count ? pieces : count;
+    for (int i = 0; i < pieces; i++) {
+        int begin = (int)((int64_t)count * i / pieces);
+        int end = (int)((int64_t)count * (i + 1) / pieces);
+        executor->tile[tiles++] = (struct tile){first + begin, end - begin};
+    }
+    return tiles;
+}
+
+/* Cuts the sorted states; *groups becomes the number of units among them. */
+static int cut_waiting(struct sy_executor *executor,
+                       const struct sy_lane_stage *stage, int waiting,
+                       int *groups)
+{
+    const int *order = executor->order;
+    int tiles = 0;
+
+    *groups = 0;
+    for (int i = 0, end; i < waiting; i = end) {
+        int unit = stage->state[order[i]].unit;
+        for (end = i + 1;
+             end < waiting && stage->state[order[end]].unit == unit;) {
+            end++;
+        }
+        tiles = cut_tiles(executor, tiles, i, end - i,
+                          sy_snapshot_unit(executor->snapshot, unit)->tile);
+        ++*groups;
+    }
+    return tiles;
 }
 
 /* Adds what the stage has cost to the request and the totals. */
@@ -273,8 +273,11 @@ static void run_stage(struct sy_executor *executor, int index,
     if (stage->done == stage->count) {
         return; /* most stages of a later round */
     }
-    int waiting = sort_waiting(executor, stage, &groups);
-    sy_pool_run(executor->pool, waiting, run_state, &run);
+    int waiting = sort_waiting(executor, stage);
+    int tiles = cut_waiting(executor, stage, waiting, &groups);
+
+    sy_lanes_place(&executor->lanes, index, executor->order, waiting);
+    sy_pool_run(executor->pool, tiles, run_tile, &run);
     stage->done = stage->count;
     stats->block_runs += groups;
     account(executor, stage, waiting, requests, stats);

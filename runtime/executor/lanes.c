@@ -7,10 +7,12 @@
  * array has its final size from the start, and the results' buffers are cut
  * from an arena whose one block is large enough for the fullest batch.
  *
- * Buffers are handed out in the order in which states are opened, from the
- * beginning of that block: small batches use the same few cache lines again
- * and again. Results of all stages are kept until the next batch, so that a
- * lane opened late finds what it can start from.
+ * Buffers are handed out when a stage is about to run, from the beginning of
+ * that block: small batches use the same few cache lines again and again. The
+ * states of one unit get theirs in one piece, so that a task on several images
+ * sees them as rows of one matrix, and so may the next stage. Results of all
+ * stages are kept until the next batch, so that a lane opened late finds what
+ * it can start from.
  *
  * Two lanes of a request are in the same state exactly if they were in the
  * same state at the stage before and take the same unit; a request has one
@@ -209,17 +211,45 @@ static int add_state(struct sy_lanes *lanes, int stage,
               from->unit < at->first_unit + at->unit_count);
     struct sy_lane_state *state = &at->state[at->count];
     *state = *from;
-    if (from->parent >= 0) {
-        state->input = lanes->stage[stage - 1].state[from->parent].output;
-    }
-    state->output = state->input;
-    if (unit->step_count > 0) {
-        state->buffer = sy_arena_alloc(&lanes->buffers,
-                                       unit->output_floats * sizeof(float));
-        SY_ASSERT(state->buffer != NULL);
-        state->output = state->buffer;
-    }
+    state->computes = unit->step_count > 0;
     return at->count++;
+}
+
+/* Cuts a buffer for the states order[0 .. count), all of one unit. */
+static void place_outputs(struct sy_lanes *lanes, struct sy_lane_state *states,
+                          const int *order, int count)
+{
+    size_t floats =
+        sy_snapshot_unit(lanes->snapshot, states[order[0]].unit)->output_floats;
+    float *buffer =
+        sy_arena_alloc(&lanes->buffers, (size_t)count * floats * sizeof(float));
+
+    SY_ASSERT(buffer != NULL);
+    for (int i = 0; i < count; i++) {
+        states[order[i]].buffer = buffer + (size_t)i * floats;
+        states[order[i]].output = states[order[i]].buffer;
+    }
+}
+
+void sy_lanes_place(struct sy_lanes *lanes, int stage, const int *order,
+                    int count)
+{
+    struct sy_lane_stage *at = &lanes->stage[stage];
+
+    for (int i = at->done; i < at->count; i++) {
+        struct sy_lane_state *state = &at->state[i];
+        if (stage > 0) {
+            state->input = lanes->stage[stage - 1].state[state->parent].output;
+        }
+        state->output = state->input;
+    }
+    for (int i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && at->state[order[end]].unit ==
+                                             at->state[order[i]].unit;) {
+            end++;
+        }
+        place_outputs(lanes, at->state, order + i, end - i);
+    }
 }
 
 int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,

@@ -19,11 +19,14 @@ struct sy_lane_state {
     int request;
     int unit;
     int slot;
-    int parent; /* state of the stage before; -1 at the stem */
-    const float *input;
-    float *buffer;       /* NULL: the unit passes its input on */
-    const float *output; /* buffer, or the input that was passed on */
-    int64_t ns;          /* spent on it, where profiling is on */
+    int parent;         /* state of the stage before; -1 at the stem */
+    bool computes;      /* false: the unit passes its input on */
+    const float *input; /* the image; set by sy_lanes_place after the stem */
+    /* Set by sy_lanes_place: where it computes to, and its result, which is
+       the input where it was passed on. */
+    float *buffer;
+    const float *output;
+    int64_t ns; /* spent on it, where profiling is on */
 };
 
 struct sy_lane_stage {
@@ -66,6 +69,15 @@ void sy_lanes_begin(struct sy_lanes *lanes);
  */
 int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
                   int domain, const struct sy_path *path);
+
+/*
+ * Gives the states of the stage that wait their input, and their output its
+ * place, after all stages before have been placed. order[0 .. count) are those
+ * that compute, sorted by unit; outputs of one unit lie one behind the other
+ * in that order.
+ */
+void sy_lanes_place(struct sy_lanes *lanes, int stage, const int *order,
+                    int count);
 
 /* The state in which the lane stands at the stage. */
 const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,

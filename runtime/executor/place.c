@@ -59,7 +59,7 @@ size_t sy_place_values(const struct sy_plan *plan,
         at[v] = SY_ABSENT;
     }
     for (int i = 0; i < fused->step_count; i++) {
-        int value = fused->step[i].node.out;
+        int value = sy_step_out(&fused->step[i]);
         if (value == fused->output) {
             continue;
         }

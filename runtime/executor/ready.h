@@ -24,6 +24,8 @@ struct sy_ready_step {
     struct sy_shape in, out;
     int residual; /* value added at the end, or -1 */
     sy_infer_fn infer;
+    sy_pair_fn pair; /* in place of `infer`: together with `then` */
+    const struct sy_ready_step *then;
     const float *packed; /* NULL where the operator has no weight */
     const float *bias;   /* dense: in the network's values */
 };
@@ -31,16 +33,19 @@ struct sy_ready_step {
 struct sy_ready_unit {
     int step_count; /* 0: passes its input on and is not computed */
     const struct sy_ready_step *step;
-    int output; /* value index */
+    const struct sy_shape *value; /* by value index; 0 is the input */
+    int output;                   /* value index */
     size_t output_floats;
     /*
-     * Where a value lies in the worker's memory, in floats, by value index.
-     * The input is the parent's buffer and the output the state's own, so
-     * both hold SY_ABSENT.
+     * Where a value lies in the worker's memory, in floats, by value index;
+     * `count` images take `count` times the room at `count` times the place.
+     * The input is the parents' buffers and the output the states' own, and
+     * what lies inside a pair is nowhere: they hold SY_ABSENT.
      */
     const size_t *at;
-    size_t value_floats;   /* memory of all values in between */
+    size_t value_floats;   /* memory of all values in between, one image */
     size_t scratch_floats; /* most that a kernel of this unit asks for */
+    int tile;              /* images that a task of this unit takes, at most */
     int64_t madds;
     int norm_count;
     const struct sy_folded_norm *norm; /* [slot * norm_count + norm] */

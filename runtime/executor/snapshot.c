@@ -6,7 +6,8 @@
  * backend has none for its operator, the reference's together with the
  * reference's packing and scratch; weights are packed once per block, however
  * many domains use it; each norm becomes a scale and a bias per (block, slot);
- * values inside a block get their place in the worker's memory.
+ * values inside a block get their place in the worker's memory; and how many
+ * images one task takes follows from the size of what is between.
  *
  * All of it lies in one arena that lives as long as the snapshot. The raw
  * weights stay in the network object, which export and inspection read, and
@@ -19,10 +20,13 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/ready.h"
+
+enum { TILE_BYTES = 512 * 1024, MAX_TILE = 16 };
 
 struct sy_snapshot {
     atomic_int references;
@@ -45,6 +49,21 @@ static const struct sy_backend *provider(const struct sy_backend *backend,
     return backend->infer[op] != NULL ? backend : &sy_backend_reference;
 }
 
+static void grow(size_t *most, size_t floats)
+{
+    *most = floats > *most ? floats : *most;
+}
+
+/* Room for the step's packed weight; NULL: no memory. */
+static float *packed_room(struct sy_snapshot *s,
+                          const struct sy_backend *backend,
+                          const struct sy_ready_step *step)
+{
+    return sy_arena_zero(
+        &s->arena, backend->packed_floats(&step->node, step->in, step->out),
+        sizeof(float));
+}
+
 /* Packs the step's weight, or leaves it as it is if its kernels want that. */
 static enum sy_status pack_weight(struct sy_snapshot *s,
                                   const struct sy_backend *backend,
@@ -56,8 +75,7 @@ static enum sy_status pack_weight(struct sy_snapshot *s,
         step->packed = weight;
         return SY_OK;
     }
-    size_t floats = backend->packed_floats(&step->node, step->in, step->out);
-    float *packed = sy_arena_zero(&s->arena, floats, sizeof(float));
+    float *packed = packed_room(s, backend, step);
     if (packed == NULL) {
         return no_memory(err, "packed weights");
     }
@@ -66,37 +84,72 @@ static enum sy_status pack_weight(struct sy_snapshot *s,
     return SY_OK;
 }
 
+static struct sy_ready_step ready_step(const struct sy_unit *unit,
+                                       const struct sy_node *node, int residual)
+{
+    return (struct sy_ready_step){
+        .node = *node,
+        .in = unit->plan.value[node->in[0]],
+        .out = unit->plan.value[node->out],
+        .residual = residual,
+    };
+}
+
+static const float *weight_of(const struct sy_snapshot *s,
+                              const struct sy_unit *unit,
+                              const struct sy_node *node)
+{
+    return s->network->values + unit->weight[node->weight];
+}
+
 static enum sy_status make_step(struct sy_snapshot *s,
+                                const struct sy_unit *unit,
+                                const struct sy_node *node, int residual,
+                                struct sy_ready_unit *ready,
+                                struct sy_ready_step *step,
+                                struct sy_error *err)
+{
+    const struct sy_backend *backend = provider(s->backend, node->op);
+
+    *step = ready_step(unit, node, residual);
+    step->infer = backend->infer[node->op];
+    if (node->bias >= 0) {
+        step->bias = s->network->values + unit->weight[node->bias];
+    }
+    if (backend->infer_scratch != NULL) {
+        grow(&ready->scratch_floats,
+             backend->infer_scratch(node, step->in, step->out));
+    }
+    if (node->weight < 0) {
+        return SY_OK;
+    }
+    return pack_weight(s, backend, weight_of(s, unit, node), step, err);
+}
+
+/* Two nodes that run as one step. */
+static enum sy_status make_pair(struct sy_snapshot *s,
                                 const struct sy_unit *unit,
                                 const struct sy_step *fused,
                                 struct sy_ready_unit *ready,
                                 struct sy_ready_step *step,
                                 struct sy_error *err)
 {
-    const struct sy_node *node = &fused->node;
-    const struct sy_backend *backend = provider(s->backend, node->op);
+    const struct sy_backend *backend = s->backend;
+    struct sy_ready_step *then = sy_arena_zero(&s->arena, 1, sizeof *then);
 
-    *step = (struct sy_ready_step){
-        .node = *node,
-        .in = unit->plan.value[node->in[0]],
-        .out = unit->plan.value[node->out],
-        .residual = fused->residual,
-        .infer = backend->infer[node->op],
-    };
-    if (node->bias >= 0) {
-        step->bias = s->network->values + unit->weight[node->bias];
+    *step = ready_step(unit, &fused->node, -1);
+    step->pair = backend->infer_pair;
+    step->then = then;
+    float *packed = packed_room(s, backend, step);
+    if (then == NULL || packed == NULL) {
+        return no_memory(err, "a pair of steps");
     }
-    if (backend->infer_scratch != NULL) {
-        size_t floats = backend->infer_scratch(node, step->in, step->out);
-        if (floats > ready->scratch_floats) {
-            ready->scratch_floats = floats;
-        }
-    }
-    if (node->weight < 0) {
-        return SY_OK;
-    }
-    return pack_weight(
-        s, backend, s->network->values + unit->weight[node->weight], step, err);
+    backend->pair_pack(&step->node, &fused->then, step->in, step->out,
+                       weight_of(s, unit, &step->node), packed);
+    step->packed = packed;
+    grow(&ready->scratch_floats,
+         backend->pair_scratch(&step->node, &fused->then, step->out));
+    return make_step(s, unit, &fused->then, fused->residual, ready, then, err);
 }
 
 static enum sy_status fold_norm(struct sy_snapshot *s, size_t offset,
@@ -150,6 +203,27 @@ static enum sy_status fold_norms(struct sy_snapshot *s,
     return SY_OK;
 }
 
+/* Half of the core's own cache: values of a tile; the rest is for weights. */
+static size_t tile_bytes(void)
+{
+    long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return cache > 0 ? (size_t)cache / 2 : TILE_BYTES;
+}
+
+/*
+ * Images that a task takes, at most: as many as leave the block's values in
+ * the core's own cache. Where maps are small the weights are what has to be
+ * moved, and are moved once for all of them; where maps are large it is one.
+ */
+static int tile_of(const struct sy_ready_unit *unit)
+{
+    size_t image = sy_shape_floats(unit->value[0]) + unit->value_floats +
+                   unit->output_floats;
+    size_t images = tile_bytes() / (image * sizeof(float));
+
+    return images < 1 ? 1 : images > MAX_TILE ? MAX_TILE : (int)images;
+}
+
 static enum sy_status make_unit(struct sy_snapshot *s,
                                 const struct sy_unit *unit,
                                 struct sy_ready_unit *ready,
@@ -157,6 +231,9 @@ static enum sy_status make_unit(struct sy_snapshot *s,
 {
     struct sy_infer_plan fused;
     sy_plan_fuse(&unit->plan, &fused);
+    if (s->backend->infer_pair != NULL) {
+        sy_plan_pair(&fused);
+    }
 
     struct sy_ready_step *step =
         sy_arena_zero(&s->arena, (size_t)fused.step_count, sizeof *step);
@@ -168,14 +245,19 @@ static enum sy_status make_unit(struct sy_snapshot *s,
     *ready = (struct sy_ready_unit){
         .step_count = fused.step_count,
         .step = step,
+        .value = unit->plan.value,
         .output = fused.output,
         .output_floats = sy_shape_floats(unit->plan.value[fused.output]),
         .at = at,
         .value_floats = sy_place_values(&unit->plan, &fused, at),
         .madds = unit->cost.madds,
     };
+    ready->tile = tile_of(ready);
     for (int i = 0; i < fused.step_count; i++) {
-        SY_TRY(make_step(s, unit, &fused.step[i], ready, &step[i], err));
+        const struct sy_step *from = &fused.step[i];
+        SY_TRY(from->pair ? make_pair(s, unit, from, ready, &step[i], err)
+                          : make_step(s, unit, &from->node, from->residual,
+                                      ready, &step[i], err));
     }
     return fold_norms(s, unit, ready, err);
 }

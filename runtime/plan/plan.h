@@ -128,7 +128,9 @@ struct sy_cost sy_plan_cost(const struct sy_plan *plan);
  */
 struct sy_step {
     struct sy_node node; /* out and act are those of the fused whole */
-    int residual;
+    bool pair;           /* `then` runs with it, see sy_plan_pair */
+    struct sy_node then;
+    int residual; /* of `then` in a pair */
 };
 struct sy_infer_plan {
     int step_count;
@@ -136,5 +138,15 @@ struct sy_infer_plan {
     int output;
 };
 void sy_plan_fuse(const struct sy_plan *plan, struct sy_infer_plan *fused);
+
+/*
+ * Makes one step of each 1 x 1 convolution (stride 1, no groups, no residual)
+ * and the depthwise convolution right behind it that alone reads it, for
+ * backends that compute both at once. Their value between is then nowhere.
+ */
+void sy_plan_pair(struct sy_infer_plan *fused);
+
+/* The value that the step leaves behind. */
+int sy_step_out(const struct sy_step *step);
 
 #endif

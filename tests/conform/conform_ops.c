@@ -273,6 +273,31 @@ static void check_infer_image(const struct sy_backend *backend,
     free(clean.block);
 }
 
+/* All images in one call give the bits that each gives alone. */
+static void check_infer_together(const struct sy_backend *backend,
+                                 const struct setup *s, bool residual,
+                                 const float *packed, struct guarded *scratch)
+{
+    size_t floats = sy_shape_floats(s->out);
+    struct guarded all = guard_new((size_t)s->count * floats, NAN);
+    struct guarded alone = guard_new(floats, NAN);
+
+    run_infer_of(backend, s, 0, s->count, residual, packed, scratch->data,
+                 all.data);
+    for (int n = 0; n < s->count; n++) {
+        run_infer(backend, s, n, residual, packed, scratch->data, alone.data);
+        if (memcmp(all.data + (size_t)n * floats, alone.data,
+                   floats * sizeof(float)) != 0) {
+            fail(backend, s, "infer", "the bits depend on the other images");
+        }
+    }
+    if (!guard_intact(&all) || !guard_intact(scratch)) {
+        fail(backend, s, "infer", "many images: wrote outside y or scratch");
+    }
+    free(all.block);
+    free(alone.block);
+}
+
 static void check_infer(const struct sy_backend *backend, const struct setup *s,
                         const struct setup *absolute)
 {
@@ -290,6 +315,8 @@ static void check_infer(const struct sy_backend *backend, const struct setup *s,
                               &scratch);
         }
     }
+    check_infer_together(backend, s, is_window(s->node.op), packed.data,
+                         &scratch);
     if (!guard_intact(&packed)) {
         fail(backend, s, "pack", "wrote outside the packed weight");
     }

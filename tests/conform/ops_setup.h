@@ -408,19 +408,20 @@ static struct guarded pack_weight(const struct sy_backend *backend,
     return packed;
 }
 
-/* Inference of image `n` into `y`. */
-static void run_infer(const struct sy_backend *backend, const struct setup *s,
-                      int n, bool residual, const float *packed, float *scratch,
-                      float *y)
+/* Inference of `count` images from image `n` on into `y`. */
+static void run_infer_of(const struct sy_backend *backend,
+                         const struct setup *s, int n, int count, bool residual,
+                         const float *packed, float *scratch, float *y)
 {
     struct sy_node node = s->node;
-    struct setup one = setup_slice(s, n, 1);
+    struct setup one = setup_slice(s, n, count);
 
     node.act = s->act;
     backend->infer[node.op](&(struct sy_infer_args){
         .node = &node,
         .in = s->in,
         .out = s->out,
+        .count = count,
         .x = one.field[X],
         .x2 = one.floats[X2] > 0 ? one.field[X2] : NULL,
         .packed = packed,
@@ -430,6 +431,14 @@ static void run_infer(const struct sy_backend *backend, const struct setup *s,
         .y = y,
         .scratch = scratch,
     });
+}
+
+/* Inference of image `n` into `y`. */
+static void run_infer(const struct sy_backend *backend, const struct setup *s,
+                      int n, bool residual, const float *packed, float *scratch,
+                      float *y)
+{
+    run_infer_of(backend, s, n, 1, residual, packed, scratch, y);
 }
 
 #endif

@@ -91,6 +91,7 @@ START_TEST(vector_kernels_multiply_and_add_in_one_rounding)
         backend->infer[SY_OP_CONV](&(struct sy_infer_args){.node = &node,
                                                            .in = in,
                                                            .out = out,
+                                                           .count = 1,
                                                            .x = x,
                                                            .packed = packed,
                                                            .scale = &scale,

@@ -409,16 +409,22 @@ START_TEST(a_zero_block_hands_on_its_parents_buffer)
     sy_check_ok(sy_lanes_init(&lanes, b.snapshot, 1, &err), err);
     sy_lanes_begin(&lanes);
     ck_assert_int_eq(sy_lanes_open(&lanes, 0, image, 0, &path), 0);
+    for (int stage = 0; stage < lanes.stage_count; stage++) {
+        const int first = 0;
+        sy_lanes_place(&lanes, stage, &first,
+                       lanes.stage[stage].state[0].computes ? 1 : 0);
+    }
     const struct sy_lane_state *stem = sy_lanes_state(&lanes, 0, 0, 0);
     const struct sy_lane_state *first = sy_lanes_state(&lanes, 0, 0, 1);
     const struct sy_lane_state *second = sy_lanes_state(&lanes, 0, 0, 2);
     const struct sy_lane_state *third = sy_lanes_state(&lanes, 0, 0, 3);
     ck_assert_ptr_eq(stem->input, image);
-    ck_assert_ptr_null(first->buffer);
-    ck_assert_ptr_eq(first->output, stem->buffer);
-    ck_assert_ptr_eq(second->input, stem->buffer);
-    ck_assert_ptr_ne(second->output, stem->buffer);
-    ck_assert_ptr_eq(third->output, second->buffer);
+    ck_assert(!first->computes);
+    ck_assert_ptr_ne(stem->output, image);
+    ck_assert_ptr_eq(first->output, stem->output);
+    ck_assert_ptr_eq(second->input, stem->output);
+    ck_assert_ptr_ne(second->output, stem->output);
+    ck_assert_ptr_eq(third->output, second->output);
     sy_lanes_release(&lanes);
     sy_free(image);
     bench_end(&b);

@@ -123,6 +123,62 @@ START_TEST(squeeze_excite_stays_and_dense_keeps_its_activation)
 }
 END_TEST
 
+START_TEST(an_expansion_and_its_depthwise_convolution_become_a_pair)
+{
+    begin(8);
+    int y = conv(0, "a", SY_ACT_HSWISH);
+    int z = sy_plan_depthwise(&plan, y, "b", 3, 1, SY_ACT_RELU);
+    int w = conv(z, "c", SY_ACT_NONE);
+    end_and_fuse(sy_plan_add(&plan, w, 0));
+    sy_plan_pair(&fused);
+    ck_assert_int_eq(fused.step_count, 2);
+    ck_assert(fused.step[0].pair && !fused.step[1].pair);
+    ck_assert_int_eq(fused.step[0].node.out, y);
+    ck_assert_int_eq(fused.step[0].then.in[0], y);
+    ck_assert_int_eq(fused.step[0].then.act, SY_ACT_RELU);
+    ck_assert_int_eq(sy_step_out(&fused.step[0]), z);
+    ck_assert_int_eq(fused.step[1].node.in[0], z);
+    ck_assert_int_eq(sy_step_out(&fused.step[1]), fused.output);
+}
+END_TEST
+
+START_TEST(a_pair_keeps_the_residual_of_its_second_step)
+{
+    begin(8);
+    int y = conv(0, "a", SY_ACT_RELU);
+    int z = sy_plan_depthwise(&plan, y, "b", 3, 1, SY_ACT_NONE);
+    end_and_fuse(sy_plan_add(&plan, z, 0));
+    sy_plan_pair(&fused);
+    ck_assert_int_eq(fused.step_count, 1);
+    ck_assert(fused.step[0].pair);
+    ck_assert_int_eq(fused.step[0].residual, 0);
+}
+END_TEST
+
+START_TEST(what_others_read_or_what_has_a_window_is_no_pair)
+{
+    begin(8);
+    int y = conv(0, "a", SY_ACT_RELU);
+    int z = sy_plan_depthwise(&plan, y, "b", 3, 1, SY_ACT_RELU);
+    end_and_fuse(sy_plan_add(&plan, z, y));
+    sy_plan_pair(&fused);
+    ck_assert_int_eq(fused.step_count, 2);
+    ck_assert(!fused.step[0].pair);
+
+    begin(8);
+    y = sy_plan_conv(&plan, 0,
+                     &(struct sy_conv_options){.name = "a",
+                                               .channels = 8,
+                                               .kernel = 3,
+                                               .stride = 1,
+                                               .groups = 1,
+                                               .act = SY_ACT_RELU});
+    end_and_fuse(sy_plan_depthwise(&plan, y, "b", 3, 1, SY_ACT_RELU));
+    sy_plan_pair(&fused);
+    ck_assert_int_eq(fused.step_count, 2);
+}
+END_TEST
+
 START_TEST(a_plan_without_nodes_has_no_steps)
 {
     begin(8);
@@ -183,6 +239,10 @@ int main(void)
     tcase_add_test(tc, an_add_waits_for_an_operand_that_comes_later);
     tcase_add_test(tc, an_add_of_a_value_to_itself_stays);
     tcase_add_test(tc, squeeze_excite_stays_and_dense_keeps_its_activation);
+    tcase_add_test(tc,
+                   an_expansion_and_its_depthwise_convolution_become_a_pair);
+    tcase_add_test(tc, a_pair_keeps_the_residual_of_its_second_step);
+    tcase_add_test(tc, what_others_read_or_what_has_a_window_is_no_pair);
     tcase_add_test(tc, a_plan_without_nodes_has_no_steps);
     tcase_add_test(tc, every_kind_of_block_runs_in_the_order_of_its_steps);
     suite_add_tcase(suite, tc);

@@ -266,19 +266,22 @@ void SY_KERNEL(depthwise_infer)(const struct sy_infer_args *args)
     const struct sy_node *node = args->node;
     int taps = node->kernel * node->kernel;
     struct job job = {
-        .x = args->x,
         .in = args->in,
         .out = args->out,
-        .y = args->y,
         .w = args->packed,
         .tap = VL,
         .group = (ptrdiff_t)taps * VL,
         .scale = args->scale,
         .bias = args->bias,
-        .residual = args->residual,
         .act = node->act,
     };
-    windows[node->kernel / 2][node->stride - 1](&job);
+    for (int n = 0; n < args->count; n++) {
+        const struct sy_infer_args one = sy_infer_image(args, n);
+        job.x = one.x;
+        job.y = one.y;
+        job.residual = one.residual;
+        windows[node->kernel / 2][node->stride - 1](&job);
+    }
 }
 
 static void backward_data(const struct sy_op_args *args)

@@ -50,7 +50,8 @@ void SY_KERNEL(act_forward)(const struct sy_op_args *args)
 
 void SY_KERNEL(act_infer)(const struct sy_infer_args *args)
 {
-    activate(args->y, args->x, sy_shape_floats(args->in), args->node->act);
+    activate(args->y, args->x, (size_t)args->count * sy_shape_floats(args->in),
+             args->node->act);
 }
 
 INLINE void act_back(const struct sy_op_args *args, const enum sy_act act,
@@ -94,7 +95,8 @@ void SY_KERNEL(add_forward)(const struct sy_op_args *args)
 
 void SY_KERNEL(add_infer)(const struct sy_infer_args *args)
 {
-    add_arrays(args->y, args->x, args->x2, sy_shape_floats(args->in));
+    add_arrays(args->y, args->x, args->x2,
+               (size_t)args->count * sy_shape_floats(args->in));
 }
 
 static void pass_on(float *dx, const float *dy, size_t floats, bool add)
@@ -155,7 +157,10 @@ void SY_KERNEL(pool_forward)(const struct sy_op_args *args)
 
 void SY_KERNEL(pool_infer)(const struct sy_infer_args *args)
 {
-    pool_image(args->y, args->x, args->in);
+    for (int n = 0; n < args->count; n++) {
+        const struct sy_infer_args one = sy_infer_image(args, n);
+        pool_image(one.y, one.x, one.in);
+    }
 }
 
 INLINE void pool_back(const struct sy_op_args *args, int n, int c,
@@ -209,7 +214,10 @@ void SY_KERNEL(scale_forward)(const struct sy_op_args *args)
 
 void SY_KERNEL(scale_infer)(const struct sy_infer_args *args)
 {
-    scale_image(args->y, args->x, args->x2, args->in, false);
+    for (int n = 0; n < args->count; n++) {
+        const struct sy_infer_args one = sy_infer_image(args, n);
+        scale_image(one.y, one.x, one.x2, one.in, false);
+    }
 }
 
 void SY_KERNEL(scale_backward)(const struct sy_op_args *args)

@@ -19,9 +19,9 @@
 #include "runtime/cpu/kernels/kernels.h"
 
 #if defined(__AVX512F__)
-enum { MAX_VECTORS = 4, MAX_ROWS = 14 };
+enum { MAX_ROWS = 14 };
 #else
-enum { MAX_VECTORS = 2, MAX_ROWS = 8 };
+enum { MAX_ROWS = 8 };
 #endif
 
 /* Rows of a tile of so many vectors. */
@@ -91,6 +91,35 @@ INLINE void tile_epilogue(const struct panel *p, int i0, const int rows,
     }
 }
 
+INLINE void tile_store(const struct panel *p, int i0, const int rows,
+                       const int vectors, vf acc[MAX_ROWS][MAX_VECTORS],
+                       struct lanes last)
+{
+    const ptrdiff_t step = p->c_step != 0 ? p->c_step : VL;
+    float *to = p->c + i0 * p->c_row;
+    int at = 0; /* row of C in its row of the image */
+    if (p->c_width > 0) {
+        at = i0 % p->c_width;
+        to += i0 / p->c_width * p->c_gap;
+    }
+    UNROLL for (int i = 0; i < rows; i++)
+    {
+        UNROLL for (int j = 0; j < vectors; j++)
+        {
+            if (j + 1 < vectors) {
+                v_store(to + j * step, acc[i][j]);
+            } else {
+                v_put(to + j * step, acc[i][j], last);
+            }
+        }
+        to += p->c_row;
+        if (++at == p->c_width) {
+            at = 0;
+            to += p->c_gap;
+        }
+    }
+}
+
 /* One tile: rows i0 .. i0 + rows - 1 of the panel. */
 INLINE void tile(const struct panel *p, int i0, const int rows,
                  const int vectors)
@@ -140,18 +169,7 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
         }
     }
     tile_epilogue(p, i0, rows, vectors, acc, last);
-    UNROLL for (int i = 0; i < rows; i++)
-    {
-        UNROLL for (int j = 0; j < vectors; j++)
-        {
-            float *to = c + i * p->c_row + j * VL;
-            if (j + 1 < vectors) {
-                v_store(to, acc[i][j]);
-            } else {
-                v_put(to, acc[i][j], last);
-            }
-        }
-    }
+    tile_store(p, i0, rows, vectors, acc, last);
 }
 
 /* A tile of a height that is known at run time only. */
@@ -228,10 +246,10 @@ void SY_KERNEL(panel)(const struct panel *panel)
     }
 }
 
-int SY_KERNEL(panel_vectors)(int n, int columns)
+int SY_KERNEL(panel_vectors)(int n, int columns, int most)
 {
     int total = (columns + VL - 1) / VL;
-    int panels = (total + MAX_VECTORS - 1) / MAX_VECTORS;
+    int panels = (total + most - 1) / most;
     int low = total / panels, more = total % panels;
     /* The first `more` panels have low + 1 vectors, the others low. */
     return n / VL < more * (low + 1) ? low + 1 : low;
@@ -270,10 +288,10 @@ static void pack_panel(float *to, const float *b, ptrdiff_t row, ptrdiff_t step,
 }
 
 void SY_KERNEL(pack)(float *packed, const float *b, ptrdiff_t row,
-                     ptrdiff_t step, int k, int n)
+                     ptrdiff_t step, int k, int n, int most)
 {
     for (int j = 0; j < n;) {
-        int vectors = SY_KERNEL(panel_vectors)(j, n);
+        int vectors = SY_KERNEL(panel_vectors)(j, n, most);
         int width = vectors * VL;
         int part = n - j < width ? n - j : width;
         pack_panel(packed, b + j * step, row, step, k, part, vectors);
@@ -300,7 +318,7 @@ void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
         .act = SY_ACT_NONE,
     };
     for (int j = 0; j < gemm->n;) {
-        panel.vectors = SY_KERNEL(panel_vectors)(j, gemm->n);
+        panel.vectors = SY_KERNEL(panel_vectors)(j, gemm->n, MAX_VECTORS);
         int width = panel.vectors * VL;
         panel.n = gemm->n - j < width ? gemm->n - j : width;
         panel.c = c + j;

@@ -79,13 +79,14 @@ void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
     } else if (node->op == SY_OP_CONV) {
         int depth = depth_of(node, in), part = out.c / node->groups;
         for (int g = 0; g < node->groups; g++) {
-            SY_KERNEL(pack)(packed, weight + g * part, out.c, 1, depth, part);
+            SY_KERNEL(pack)
+            (packed, weight + g * part, out.c, 1, depth, part, MAX_VECTORS);
             packed += SY_KERNEL(packed)(depth, part);
         }
     } else if (node->op == SY_OP_DEPTHWISE) {
         pack_depthwise(packed, weight, node->kernel * node->kernel, in.c);
     } else if (node->op == SY_OP_DENSE) {
-        SY_KERNEL(pack)(packed, weight, out.c, 1, in.c, out.c);
+        SY_KERNEL(pack)(packed, weight, out.c, 1, in.c, out.c, MAX_VECTORS);
     }
 }
 
@@ -115,7 +116,8 @@ static void run_product(const struct sy_infer_args *args,
                           .act = args->node->act};
     size_t depth = (size_t)product->taps * (size_t)product->run;
     for (int n = 0; n < product->columns;) {
-        panel.vectors = SY_KERNEL(panel_vectors)(n, product->columns);
+        panel.vectors =
+            SY_KERNEL(panel_vectors)(n, product->columns, MAX_VECTORS);
         int width = panel.vectors * VL, left = product->columns - n;
         int c = product->first + n;
         ptrdiff_t to = product->at * args->out.c + c;
@@ -147,8 +149,8 @@ static void pad_image(float *to, const float *x, struct sy_shape in, int pad)
     memset(to, 0, above * sizeof(float));
 }
 
-/* Any convolution but those in narrow groups. */
-static void wide_infer(const struct sy_infer_args *args)
+/* One image; any convolution but those in narrow groups and direct ones. */
+static void window_infer(const struct sy_infer_args *args)
 {
     const struct sy_node *node = args->node;
     const int kernel = node->kernel, pad = kernel / 2, groups = node->groups;
@@ -173,16 +175,11 @@ static void wide_infer(const struct sy_infer_args *args)
         tap[t] =
             groups == 1 ? t * line : t / kernel * line + t % kernel * channels;
     }
-    int lines = args->out.h;
-    if (is_direct(node)) {
-        product.rows *= lines;
-        lines = 1;
-    }
     for (int g = 0; g < groups; g++) {
         product.packed =
             args->packed + (size_t)g * SY_KERNEL(packed)(depth, part);
         product.first = g * part;
-        for (int oy = 0; oy < lines; oy++) {
+        for (int oy = 0; oy < args->out.h; oy++) {
             product.a = x + oy * node->stride * line + g * (channels / groups);
             product.at = (ptrdiff_t)oy * args->out.w;
             run_product(args, &product);
@@ -190,12 +187,41 @@ static void wide_infer(const struct sy_infer_args *args)
     }
 }
 
+/* 1 x 1 with stride 1: all positions of all images are rows of one product. */
+static void direct_infer(const struct sy_infer_args *args)
+{
+    const int groups = args->node->groups, part = args->out.c / groups;
+    const int depth = args->in.c / groups;
+    const ptrdiff_t no_tap = 0;
+    struct product product = {.a_row = args->in.c,
+                              .taps = 1,
+                              .run = depth,
+                              .tap = &no_tap,
+                              .rows = args->count * args->out.h * args->out.w,
+                              .columns = part};
+    for (int g = 0; g < groups; g++) {
+        product.a = args->x + g * depth;
+        product.packed =
+            args->packed + (size_t)g * SY_KERNEL(packed)(depth, part);
+        product.first = g * part;
+        run_product(args, &product);
+    }
+}
+
 void SY_KERNEL(conv_infer)(const struct sy_infer_args *args)
 {
     if (SY_KERNEL(group_is_narrow)(args->node, args->in, args->out)) {
-        SY_KERNEL(group_infer)(args);
+        for (int n = 0; n < args->count; n++) {
+            const struct sy_infer_args one = sy_infer_image(args, n);
+            SY_KERNEL(group_infer)(&one);
+        }
+    } else if (is_direct(args->node)) {
+        direct_infer(args);
     } else {
-        wide_infer(args);
+        for (int n = 0; n < args->count; n++) {
+            const struct sy_infer_args one = sy_infer_image(args, n);
+            window_infer(&one);
+        }
     }
 }
 
@@ -208,7 +234,7 @@ void SY_KERNEL(dense_infer)(const struct sy_infer_args *args)
                               .taps = 1,
                               .run = args->in.c,
                               .tap = &no_tap,
-                              .rows = 1,
+                              .rows = args->count,
                               .columns = args->out.c};
     run_product(args, &product);
 }

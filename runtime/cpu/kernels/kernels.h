@@ -9,6 +9,12 @@
 #include "runtime/cpu/blas.h"
 #include "runtime/cpu/kernels/vec.h"
 
+#if defined(__AVX512F__)
+enum { MAX_VECTORS = 4 };
+#else
+enum { MAX_VECTORS = 2 };
+#endif
+
 /*
  * One column panel of a product: C[m][n] = epilogue(A[m][taps * k] * B).
  * A element (i, t, p) stands at a[i * a_row + tap[t] + p * a_step]; B is
@@ -27,6 +33,14 @@ struct panel {
     ptrdiff_t c_row;
     bool accumulate; /* start from C instead of zero */
 
+    /*
+     * Where vectors of a row of C lie apart: c_step floats, 0 for VL. Where C
+     * is rows of an image with something between them: after each c_width
+     * rows of C come c_gap floats. Without accumulate and residual only.
+     */
+    ptrdiff_t c_step, c_gap;
+    int c_width;
+
     /* c = act(scale * sum + bias) + residual; NULL leaves a step out. */
     const float *scale, *bias;
     const float *residual; /* rows c_row apart */
@@ -35,14 +49,15 @@ struct panel {
 void SY_KERNEL(panel)(const struct panel *panel);
 
 /* Vectors of the panel that begins at column `n` of `columns`: the columns
-   are cut into the fewest panels, as evenly as it goes. */
-int SY_KERNEL(panel_vectors)(int n, int columns);
+   are cut into the fewest panels of `most` vectors at most, as evenly as it
+   goes. MAX_VECTORS is what a panel can have. */
+int SY_KERNEL(panel_vectors)(int n, int columns, int most);
 
 /* Floats of a whole packed B[k][n], and packing it from rows `row` apart
-   and elements `step` apart. */
+   and elements `step` apart, for panels of `most` vectors at most. */
 size_t SY_KERNEL(packed)(int k, int n);
 void SY_KERNEL(pack)(float *packed, const float *b, ptrdiff_t row,
-                     ptrdiff_t step, int k, int n);
+                     ptrdiff_t step, int k, int n, int most);
 
 /* A product without BLAS, same contract as sy_sgemm. */
 void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
@@ -95,6 +110,16 @@ void SY_KERNEL(group_pack)(const struct sy_node *node, struct sy_shape in,
                            const float *weight, float *packed);
 void SY_KERNEL(group_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(depthwise_infer)(const struct sy_infer_args *args);
+/* A 1 x 1 convolution and the depthwise one behind it. */
+size_t SY_KERNEL(pair_scratch)(const struct sy_node *expand,
+                               const struct sy_node *depthwise,
+                               struct sy_shape middle);
+void SY_KERNEL(pair_pack)(const struct sy_node *expand,
+                          const struct sy_node *depthwise, struct sy_shape in,
+                          struct sy_shape middle, const float *weight,
+                          float *packed);
+void SY_KERNEL(pair_infer)(const struct sy_infer_args *expand,
+                           const struct sy_infer_args *depthwise);
 void SY_KERNEL(norm_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(act_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(add_infer)(const struct sy_infer_args *args);

@@ -264,7 +264,7 @@ void SY_KERNEL(norm_sums)(const struct sy_op_args *args)
     WITH_ACT(args->node->act, sums_chunks(args, act));
 }
 
-/* y = act(scale * x + bias), one image, norm folded. */
+/* y = act(scale * x + bias), norm folded. */
 INLINE void infer_row(const struct sy_infer_args *args, const enum sy_act act,
                       ptrdiff_t first, int c, struct lanes lanes)
 {
@@ -277,7 +277,7 @@ INLINE void infer_row(const struct sy_infer_args *args, const enum sy_act act,
 void SY_KERNEL(norm_infer)(const struct sy_infer_args *args)
 {
     int channels = args->in.c, whole = channels / VL * VL;
-    ptrdiff_t rows = (ptrdiff_t)args->in.h * args->in.w;
+    ptrdiff_t rows = (ptrdiff_t)args->count * args->in.h * args->in.w;
     const struct lanes full = {true, v_mask(VL)};
     const struct lanes part = {false, v_mask(channels - whole)};
     WITH_ACT(

@@ -76,4 +76,7 @@ const struct sy_backend SY_PASTE(sy_backend, SY_ISA) = {
     .infer_scratch = infer_scratch,
     .packed_floats = SY_KERNEL(packed_floats),
     .pack = SY_KERNEL(pack_weight),
+    .infer_pair = SY_KERNEL(pair_infer),
+    .pair_scratch = SY_KERNEL(pair_scratch),
+    .pair_pack = SY_KERNEL(pair_pack),
 };

@@ -1,5 +1,6 @@
-# The page's files become C arrays: serving/web/NAME.html is srv_web_NAME.
-function(sy_embed target name file)
+# Pages become C arrays: sy_embed(TARGET SYMBOL HEADER FILE) makes SYMBOL and
+# SYMBOL_bytes, which HEADER declares, of FILE's bytes.
+function(sy_embed target symbol header file)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
     file(READ "${file}" hex HEX)
     string(LENGTH "${hex}" digits)
@@ -7,12 +8,15 @@ function(sy_embed target name file)
     string(REGEX REPLACE "(..)" "0x\\1," array "${hex}")
     string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n"
            array "${array}")
-    file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/embedded/${name}.c" @ONLY
-         CONTENT "#include \"serving/web/web.h\"\n
-const unsigned char srv_web_${name}[] = {\n@array@};\n
-const size_t srv_web_${name}_bytes = ${bytes};\n")
+    file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/embedded/${symbol}.c" @ONLY
+         CONTENT "#include \"${header}\"\n
+const unsigned char ${symbol}[] = {\n@array@};\n
+const size_t ${symbol}_bytes = ${bytes};\n")
     target_sources(${target} PRIVATE
-        "${CMAKE_BINARY_DIR}/embedded/${name}.c")
+        "${CMAKE_BINARY_DIR}/embedded/${symbol}.c")
 endfunction()
 
-sy_embed(sy_serving index "${CMAKE_SOURCE_DIR}/serving/web/index.html")
+sy_embed(sy_serving srv_web_index serving/web/web.h
+         "${CMAKE_SOURCE_DIR}/serving/web/index.html")
+sy_embed(sy_search nas_report_page search/report/page.h
+         "${CMAKE_SOURCE_DIR}/search/report/template.html")

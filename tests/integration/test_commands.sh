@@ -22,7 +22,7 @@ cp out commands
 # Every command that help lists.
 names=$(sed -n '/^commands:/,/^$/s/^  \([a-z]\{1,\}\) .*/\1/p' commands)
 [ "$(wc -w <<<"$names")" -ge 7 ] || fail "help lists: $names"
-for name in domains train eval inspect predict serve export bench latency load; do
+for name in domains train eval inspect predict serve export bench latency load report; do
     grep -qw "$name" <<<"$names" || fail "help does not list $name"
 done
 for name in $names; do
@@ -190,6 +190,8 @@ says err "expected build"
 run 2 sy latency build "$tiny" --out no/such/table.json
 says err "no/such/table.json"
 say "latency"
+run 2 sy report none
+says err "nothing to report"
 
 # Output that cannot be written is a failure, and said.
 for how in "" --json; do

@@ -271,6 +271,7 @@ static enum sy_status read_train(struct nas_config *config,
     read_weights(&train->weighting, &in);
     nas_config_optimiser(&train->optimiser, &in);
     read_augment(config, &in);
+    nas_config_routes(&train->routes, &in);
     return sy_json_end(&in);
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/network/network.h"
 #include "search/controllers/controller.h"
 #include "search/rewards/reward.h"
+#include "search/routing/fit.h"
 #include "search/train/optimiser.h"
 #include "search/weights/weights.h"
 
@@ -37,6 +38,7 @@ struct nas_train_config {
     int shards;
     struct nas_optimiser_config optimiser;
     struct nas_weighting_config weighting;
+    struct nas_route_config routes;
 };
 
 enum { NAS_CONFIG_FILE_BYTES = 1024 };

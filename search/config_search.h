@@ -21,6 +21,9 @@ void nas_config_by_domain(const struct nas_config *config, struct sy_json *in,
                           const char *key, double low, double high,
                           double *out);
 
+/* "routes" of "train". */
+void nas_config_routes(struct nas_route_config *routes, struct sy_json *train);
+
 /* "search", after everything else has been read. */
 enum sy_status nas_config_read_search(struct nas_config *config,
                                       struct sy_json *root) SY_MUST_USE;

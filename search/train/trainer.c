@@ -17,7 +17,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/tape/tape.h"
-#include "search/routing/calibrate.h"
+#include "search/routing/routes.h"
 #include "search/train/build.h"
 #include "search/train/checkpoint.h"
 #include "search/train/heldout.h"
@@ -223,6 +223,8 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
     SY_TRY(sy_pool_new(&t->pool, job->threads, err));
     SY_TRY(nas_data_open(&t->data, t->config, job->data, t->pool, err));
     SY_TRY(nas_build(&t->network, t->config, &t->data, job->paths_file, err));
+    SY_TRY(nas_route_check(&t->config->train.routes, t->network,
+                           t->config->name, err));
     SY_TRY(nas_data_deal(&t->data, t->config, t->images, err));
     t->steps = nas_data_steps(&t->data, t->images, t->config->train.epochs);
     SY_TRY(make_segments(t, err));
@@ -479,10 +481,12 @@ static enum sy_status make_final(struct training *t, struct sy_error *err)
     }
     if (held_out < t->data.count) {
         sy_log_info("%d of %d domains have no image held out: their answers "
-                    "are not calibrated; see train.calibration",
+                    "are not calibrated, and no route is fitted; see "
+                    "train.calibration",
                     t->data.count - held_out, t->data.count);
     }
-    return nas_calibrate(&t->network, t->data.valid, t->pool, err);
+    return nas_routes_fit(&t->network, &t->config->train.routes, t->data.valid,
+                          t->pool, err);
 }
 
 /* Writes the artefact, removes the checkpoint, fills in the report. */

@@ -5,7 +5,7 @@
  * paths (runtime/tape), weighs the domains' losses, and lets the optimiser
  * move what was used. The result is the average of the weights when `ema` is
  * on, with norm statistics likewise averaged, and every expert's temperature
- * fitted on the domain's held-out images.
+ * and its route fitted on the domain's held-out images.
  *
  * With `balance_domains` each domain has `batch` images a step, otherwise
  * batch * domains are dealt in proportion to the domains' numbers of images,

@@ -31,6 +31,9 @@ static const char full_text[] =
     "\"checkpoint_every_s\":7,\"shards\":3,"
     "\"weights\":{\"kind\":\"abdp\",\"gamma\":1.5,\"rate\":0.5,\"memory\":0.25,"
     "\"temperature\":3,\"floor\":0.75},"
+    "\"routes\":{\"kind\":\"cascade\",\"exit\":\"reject\",\"epsilon\":0.25,"
+    "\"delta\":0.375,\"cost\":0.5,\"detection\":0.75,"
+    "\"background\":\"none\",\"members\":5},"
     "\"augment\":{\"shift\":4,\"cutout\":5,\"flip\":[\"c_3\",\"elsewhere\"]}}}";
 
 static const char search_text[] =
@@ -83,6 +86,14 @@ START_TEST(every_key_is_read)
     ck_assert_double_eq(train->holdout, 0.5);
     ck_assert(train->use_holdout && train->balance_classes);
     ck_assert_double_eq(train->calibration, 0.25);
+    ck_assert_int_eq((int)train->routes.kind, NAS_ROUTE_CASCADE);
+    ck_assert_int_eq(train->routes.exit, NAS_EXIT_REJECT);
+    ck_assert_double_eq(train->routes.epsilon, 0.25);
+    ck_assert_double_eq(train->routes.delta, 0.375);
+    ck_assert_double_eq(train->routes.cost, 0.5);
+    ck_assert_double_eq(train->routes.detection, 0.75);
+    ck_assert_str_eq(train->routes.background, "none");
+    ck_assert_int_eq(train->routes.members, 5);
     ck_assert(!train->balance_domains);
     ck_assert_double_eq(train->norm_momentum, 0.6);
     ck_assert_double_eq(train->checkpoint_every_s, 7);
@@ -177,6 +188,13 @@ START_TEST(what_is_left_out_has_its_default)
     ck_assert_double_eq(train->holdout, 0.1);
     ck_assert(!train->use_holdout && !train->balance_classes);
     ck_assert_double_eq(train->calibration, 0.02);
+    ck_assert_int_eq((int)train->routes.kind, NAS_ROUTE_EXPERT);
+    ck_assert_int_eq(train->routes.exit, SY_SURE_CONFIDENCE);
+    ck_assert_double_eq(train->routes.epsilon, 0.005);
+    ck_assert_double_eq(train->routes.delta, 0.1);
+    ck_assert_double_eq(train->routes.cost, 0);
+    ck_assert_double_eq(train->routes.detection, 0.995);
+    ck_assert_int_eq(train->routes.members, 3);
     ck_assert(train->balance_domains);
     ck_assert_double_eq(train->norm_momentum, 0.02);
     ck_assert_double_eq(train->checkpoint_every_s, 60);
@@ -310,6 +328,16 @@ static const struct {
     {"train.holdout=0.6", "train.holdout: "},
     {"train.use_holdout=yes", "train.use_holdout: "},
     {"train.calibration=0.6", "train.calibration: "},
+    {"train.routes.kind=gate", "train.routes.kind: "},
+    {"train.routes.exit=sure", "train.routes.exit: "},
+    {"train.routes.epsilon=0", "train.routes.epsilon: "},
+    {"train.routes.delta=0.6", "train.routes.delta: "},
+    {"train.routes.cost=1.5", "train.routes.cost: "},
+    {"train.routes.detection=0.4", "train.routes.detection: "},
+    {"train.routes.background=1", "train.routes.background: "},
+    {"train.routes.members=1", "train.routes.members: "},
+    {"train.routes={\"kind\":\"cascade\",\"exit\":\"reject\"}",
+     "train.routes.background: expected the label"},
     {"train.norm_momentum=0", "train.norm_momentum: "},
     {"train.checkpoint_every_s=-1", "train.checkpoint_every_s: "},
     {"train.shards=65", "train.shards: "},

@@ -222,6 +222,28 @@ START_TEST(temperatures_are_fitted_where_images_are_held_out)
 }
 END_TEST
 
+START_TEST(a_domain_of_several_experts_gets_the_route_that_was_asked_for)
+{
+    static const struct way way = {
+        {"train.routes.kind=cascade", "train.routes.cost=1"}, true, 8};
+    struct nas_train_report report;
+    struct sy_artefact artefact;
+    struct sy_network *network;
+    put_files();
+    sy_check_ok(train(&way, "model", 1, false, false, &report), err);
+    sy_check_ok(
+        sy_artefact_load(report.artefact.path, &network, &artefact, &err), err);
+    /* "less" passes a zero block where "main" has a real one. */
+    struct sy_route_experts all = sy_route_all_experts(network->route[0]);
+    ck_assert_str_eq(network->expert[all.expert[0]].name,
+                     all.count == 1 ? "main" : "less");
+    ck_assert_str_eq(network->route[0]->type->name,
+                     all.count == 1 ? "expert" : "cascade");
+    ck_assert_str_eq(network->route[1]->type->name, "expert");
+    sy_network_free(network);
+}
+END_TEST
+
 START_TEST(no_checkpoint_is_left_and_none_can_be_resumed)
 {
     struct nas_train_report report;
@@ -305,6 +327,8 @@ static Suite *suite(void)
     tcase_add_test(tc, weighing_changes_what_is_learned_and_measuring_does_not);
     tcase_add_test(tc, held_out_images_are_scored_unless_they_are_trained_on);
     tcase_add_test(tc, temperatures_are_fitted_where_images_are_held_out);
+    tcase_add_test(
+        tc, a_domain_of_several_experts_gets_the_route_that_was_asked_for);
     tcase_add_test(tc, no_checkpoint_is_left_and_none_can_be_resumed);
     tcase_add_test(tc, another_way_does_not_resume);
     tcase_add_test(

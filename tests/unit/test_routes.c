@@ -1,8 +1,8 @@
 /*
- * test_calibrate.c - outputs on held-out images, and the temperatures that
+ * test_routes.c - outputs on held-out images, and the temperatures that
  * are fitted on them, against plain evaluation.
  */
-#include "search/routing/calibrate.h"
+#include "search/routing/routes.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,9 +13,14 @@
 #include "tests/support/plain_eval.h"
 #include "tests/support/random_network.h"
 
-enum { IMAGES = NAS_HELD_OUT_BATCH + 9, EXPERTS = SY_MAX_LANES + 2 };
+enum {
+    IMAGES = NAS_HELD_OUT_BATCH + 9,
+    EXPERTS = SY_MAX_LANES + 2,
+    MOST_CLASSES = 16
+};
 
 static struct sy_error err;
+static struct nas_route_config config;
 static struct sy_network *network;
 static struct dom_domain *domain;
 static struct dom_loader *loader;
@@ -24,6 +29,7 @@ static struct dom_loader *loader;
 static void setup(void)
 {
     sy_check_folder_make();
+    config = nas_route_defaults();
     network = sy_random_network(&(struct sy_random_options){
         .seed = 8, .layers = 3, .domains = 2, .experts = EXPERTS});
     sy_put_domain(&(struct sy_domain_files){
@@ -107,7 +113,7 @@ START_TEST(each_expert_gets_the_temperature_of_its_own_outputs)
     for (int e = 0; e < network->expert_count; e++) {
         before[e] = network->expert[e].temperature;
     }
-    sy_check_ok(nas_calibrate(&network, loaders, NULL, &err), err);
+    sy_check_ok(nas_routes_fit(&network, &config, loaders, NULL, &err), err);
     for (int e = 0; e < EXPERTS; e++) {
         ck_assert_double_eq(network->expert[e].temperature, before[e]);
     }
@@ -124,6 +130,134 @@ START_TEST(each_expert_gets_the_temperature_of_its_own_outputs)
 }
 END_TEST
 
+/* The domain of files as one of a network with three experts each. */
+static void fit(void)
+{
+    struct dom_loader *loaders[2] = {NULL, loader};
+    sy_network_free(network);
+    network = sy_random_network(&(struct sy_random_options){
+        .seed = 8, .layers = 3, .domains = 2, .experts = 3});
+    sy_check_ok(nas_route_check(&config, network, "c.json", &err), err);
+    sy_check_ok(nas_routes_fit(&network, &config, loaders, NULL, &err), err);
+}
+
+static int64_t cost_of(int expert)
+{
+    return sy_network_path_cost(network, &network->expert[expert].path, 1)
+        .madds;
+}
+
+/* The fitted route of domain 1 as JSON, owned. */
+static json_t *fitted(const char *kind)
+{
+    json_t *json = sy_route_to_json(network->route[1], network);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "kind")), kind);
+    /* The other domain had no images, and keeps its route. */
+    ck_assert_str_eq(network->route[0]->type->name, "expert");
+    return json;
+}
+
+START_TEST(a_cascade_has_the_experts_in_the_order_of_their_cost)
+{
+    config.kind = NAS_ROUTE_CASCADE;
+    config.exit = _i;
+    config.cost = 0.9;
+    config.background[0] = 'a';
+    fit();
+    json_t *json = fitted("cascade");
+    const struct sy_route *route = network->route[1];
+    for (int k = 0; k < route->child_count; k++) {
+        json_t *stage = json_array_get(json_object_get(json, "stages"), k);
+        bool last = k + 1 == route->child_count;
+        ck_assert(k == 0 || cost_of(route->child[k]->expert) >=
+                                cost_of(route->child[k - 1]->expert));
+        ck_assert_int_eq(json_object_get(stage, "exit") == NULL, last);
+        if (!last) {
+            ck_assert_str_eq(json_string_value(json_object_get(stage, "exit")),
+                             nas_exit_names[_i]);
+        }
+    }
+    json_decref(json);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(where_nothing_can_be_promised_the_dearest_expert_stays_alone)
+{
+    config.kind = NAS_ROUTE_CASCADE;
+    config.epsilon = 1e-3; /* of 41 images */
+    fit();
+    json_t *json = fitted("expert");
+    int expert = network->route[1]->expert;
+    for (int e = 3; e < 6; e++) {
+        ck_assert_int_le(cost_of(e), cost_of(expert));
+    }
+    json_decref(json);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(an_ensemble_has_those_who_answer_better_together)
+{
+    /* The label's probability, by expert and image; the rest is spread. */
+    static const double p[3][4] = {{0.125, 0.125, 0.125, 0.125},
+                                   {0.75, 0.75, 0.75, 0.25},
+                                   {0.5, 0.25, 0.5, 0.9375}};
+    float outputs[3 * 4 * MOST_CLASSES];
+    int labels[4] = {0}, experts[3] = {3, 4, 5};
+    double temperature[6] = {1, 1, 1, 1, 1, 1};
+    struct sy_route *route;
+    sy_network_free(network);
+    network = sy_random_network(&(struct sy_random_options){
+        .seed = 8, .layers = 3, .domains = 2, .experts = 3});
+    int classes = network->domain[1].classes;
+    ck_assert_int_le(classes, MOST_CLASSES);
+    for (int i = 0; i < 12; i++) {
+        double rest = (1 - p[i / 4][i % 4]) / (classes - 1);
+        for (int k = 0; k < classes; k++) {
+            outputs[i * classes + k] =
+                (float)log(k == 0 ? p[i / 4][i % 4] : rest);
+        }
+    }
+    struct nas_held_out held = {.n = 4,
+                                .classes = classes,
+                                .expert_count = 3,
+                                .expert = experts,
+                                .labels = labels,
+                                .outputs = outputs};
+    config.kind = NAS_ROUTE_ENSEMBLE;
+    sy_check_ok(
+        nas_route_fit(&route, &config, network, 1, &held, temperature, &err),
+        err);
+    ck_assert_str_eq(route->type->name, "ensemble");
+    ck_assert_int_eq(route->child_count, 2);
+    ck_assert_int_eq(route->child[0]->expert, 4);
+    ck_assert_int_eq(route->child[1]->expert, 5);
+    sy_route_free(route);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(what_cannot_become_a_route_is_said_before_the_training)
+{
+    config.kind = NAS_ROUTE_CASCADE;
+    sy_check_fails(nas_route_check(&config, network, "c.json", &err),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "c.json: train.routes: expected at most 4 experts of a "
+                       "domain, found 10");
+    sy_network_free(network);
+    network = sy_random_network(
+        &(struct sy_random_options){.seed = 8, .domains = 2, .experts = 3});
+    sy_check_ok(nas_route_check(&config, network, "c.json", &err), err);
+    config.exit = NAS_EXIT_REJECT;
+    strcpy(config.background, "nothing");
+    sy_check_fails(nas_route_check(&config, network, "c.json", &err),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "has no class \"nothing\"");
+    sy_network_free(network);
+}
+END_TEST
+
 START_TEST(memory_that_ends_leaves_nothing_behind)
 {
     struct dom_loader *loaders[2] = {NULL, loader};
@@ -134,7 +268,7 @@ START_TEST(memory_that_ends_leaves_nothing_behind)
     int failures = 0;
     for (int n = 1; status == SY_NO_MEMORY; n++, failures++) {
         sy_alloc_fail_at(n, false);
-        status = nas_calibrate(&copy, loaders, NULL, &err);
+        status = nas_routes_fit(&copy, &config, loaders, NULL, &err);
         sy_alloc_fail_at(0, false);
         if (status == SY_NO_MEMORY) {
             ck_assert_ptr_null(copy);
@@ -152,11 +286,17 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("calibrate");
-    TCase *tc = tcase_create("calibrate");
+    Suite *suite = suite_create("routes");
+    TCase *tc = tcase_create("routes");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, every_expert_of_the_domain_answers_every_image);
     tcase_add_test(tc, each_expert_gets_the_temperature_of_its_own_outputs);
+    tcase_add_loop_test(
+        tc, a_cascade_has_the_experts_in_the_order_of_their_cost, 0, 4);
+    tcase_add_test(
+        tc, where_nothing_can_be_promised_the_dearest_expert_stays_alone);
+    tcase_add_test(tc, an_ensemble_has_those_who_answer_better_together);
+    tcase_add_test(tc, what_cannot_become_a_route_is_said_before_the_training);
     tcase_add_test(tc, memory_that_ends_leaves_nothing_behind);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);

@@ -67,6 +67,34 @@ static inline struct sy_infer_args sy_infer_image(
 typedef void (*sy_pair_fn)(const struct sy_infer_args *first,
                            const struct sy_infer_args *second);
 
+/*
+ * Training of an operator in parts of its result instead of shards of its
+ * images: each part goes over all images of a segment, so that weights are
+ * read once, and their gradient is written once and not once for each shard.
+ * A kernel computes part `args->part` of `args->parts`; what an element is
+ * summed from, and in which order, does not depend on `parts`.
+ */
+enum sy_split_pass { SY_SPLIT_FORWARD, SY_SPLIT_BACKWARD };
+struct sy_split {
+    /*
+     * Parts to cut a pass over `images` images of `shards` shards into, or 0:
+     * work by shard. Depends on its arguments only. Where a backward is cut,
+     * `weight` takes the place of what `backward` leaves in partial, and
+     * `data`, if there is one, that of dx.
+     */
+    int (*parts)(enum sy_split_pass pass, const struct sy_node *node,
+                 struct sy_shape in, struct sy_shape out, int images,
+                 int shards);
+    sy_kernel_fn forward; /* a range of the columns of y; or NULL */
+    /* By shard, before data and weight where the node has an activation:
+       dx2, of the shape of out, = dy * the activation's slope; may be dy. */
+    sy_kernel_fn slope;
+    sy_kernel_fn data; /* a range of the columns of dx, from dy; or NULL */
+    /* A range of the weight's gradient, to partial, and of the bias's, to db,
+       with or without add_partial. */
+    sy_kernel_fn weight;
+};
+
 struct sy_backend {
     const char *name; /* "reference", "portable", "avx2", "avx512" */
 
@@ -81,6 +109,7 @@ struct sy_backend {
     /* Floats of scratch for a call on `count` images, forward or backward. */
     size_t (*scratch)(const struct sy_node *node, struct sy_shape in,
                       struct sy_shape out, int count);
+    const struct sy_split *split[SY_OP_COUNT];
 
     /* Inference, by sy_op_kind. */
     sy_infer_fn infer[SY_OP_COUNT];

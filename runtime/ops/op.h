@@ -118,6 +118,11 @@ struct sy_op_args {
      */
     float *partial;
     float *scratch; /* as many floats as the backend's scratch() asks for */
+
+    /* Kernels that do part `part` of `parts` only (backend.h, sy_split). */
+    int part, parts;
+    bool add_partial; /* add to partial and db instead of writing them */
+    float *db;        /* gradient of the bias */
 };
 
 typedef void (*sy_kernel_fn)(const struct sy_op_args *args);

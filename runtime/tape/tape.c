@@ -1,20 +1,40 @@
 /*
- * tape.c - life of a tape, and the forward pass.
+ * tape.c - life of a tape, and its calls.
  *
- * DESIGN. The forward builds the step's stages and groups in the step arena
- * as it goes (tape_groups.c). Every value of every plan keeps its buffer until
- * the next forward, because the backward reads it; a score keeps those of two
- * stages, and uses the arenas of the gradients for them.
+ * DESIGN. A forward or a backward is first written as a program and then run
+ * (tape_program.c). All that describes a step lives in the step arena; what
+ * is written and read again within a pass is in the buffers of tape_memory.c.
  */
 #include "runtime/tape/tape.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
 #include "runtime/tape/tape_private.h"
 
 enum { TAPE_SHARDS = 8, TAPE_ARENA_BYTES = 16 << 20 };
+
+/* Rounds that a node and a stage may need: its own, those of parts, sums. */
+enum { ROUNDS_OF_NODE = 4, ROUNDS_OF_STAGE = 4 };
+
+/* Rounds that are enough for any program on this network. */
+static int count_rounds(const struct sy_network *network)
+{
+    int rounds = 1;
+    for (int s = 0; s < sy_network_stages(network); s++) {
+        int most = 0;
+        for (int u = 0; u < network->unit_count; u++) {
+            const struct sy_unit *unit = &network->unit[u];
+            bool of_stage = s > 0 && s <= network->spec.layer_count
+                                ? unit->layer == s - 1
+                                : unit->layer < 0;
+            int nodes = unit->plan.node_count;
+            most = of_stage && nodes > most ? nodes : most;
+        }
+        rounds += most * ROUNDS_OF_NODE + ROUNDS_OF_STAGE;
+    }
+    return rounds;
+}
 
 enum sy_status sy_tape_new(struct sy_tape **tape, struct sy_network *network,
                            struct sy_pool *pool,
@@ -31,8 +51,8 @@ enum sy_status sy_tape_new(struct sy_tape **tape, struct sy_network *network,
     made->backend =
         options->backend != NULL ? options->backend : sy_backend_best();
     sy_arena_init(&made->step, TAPE_ARENA_BYTES);
-    sy_arena_init(&made->grads[0], TAPE_ARENA_BYTES);
-    sy_arena_init(&made->grads[1], TAPE_ARENA_BYTES);
+    sy_arena_init(&made->buffers, TAPE_ARENA_BYTES);
+    made->round_count = count_rounds(network);
     made->scratch =
         sy_alloc_zero((size_t)sy_pool_threads(pool), sizeof(float *));
     if (made->scratch == NULL) {
@@ -54,10 +74,8 @@ void sy_tape_free(struct sy_tape *tape)
         }
     }
     sy_free(tape->scratch);
-    sy_free(tape->partial);
     sy_arena_release(&tape->step);
-    sy_arena_release(&tape->grads[0]);
-    sy_arena_release(&tape->grads[1]);
+    sy_arena_release(&tape->buffers);
     sy_free(tape);
 }
 
@@ -69,14 +87,18 @@ static enum sy_status take_segments(struct sy_tape *tape,
     size_t n = (size_t)count;
     tape->segment = sy_arena_zero(&tape->step, n, sizeof *tape->segment);
     tape->input = sy_arena_zero(&tape->step, n, sizeof *tape->input);
+    tape->input_held = sy_arena_zero(&tape->step, n, sizeof *tape->input_held);
+    tape->cursor = sy_arena_zero(&tape->step, n, sizeof *tape->cursor);
     tape->flow = sy_arena_zero(&tape->step, n, sizeof *tape->flow);
     tape->output_grad =
         sy_arena_zero(&tape->step, n, sizeof *tape->output_grad);
     tape->stage_count = sy_network_stages(tape->network);
     tape->stage = sy_arena_zero(&tape->step, (size_t)tape->stage_count,
                                 sizeof *tape->stage);
-    if (tape->segment == NULL || tape->input == NULL || tape->flow == NULL ||
-        tape->output_grad == NULL || tape->stage == NULL) {
+    if (tape->segment == NULL || tape->input == NULL ||
+        tape->input_held == NULL || tape->cursor == NULL ||
+        tape->flow == NULL || tape->output_grad == NULL ||
+        tape->stage == NULL) {
         return SY_NO_MEMORY;
     }
     tape->segment_count = count;
@@ -90,92 +112,6 @@ static enum sy_status take_segments(struct sy_tape *tape,
         }
         /* Only read through: a stem never writes its value 0. */
         memcpy(&tape->input[i], &from, sizeof from);
-    }
-    return SY_OK;
-}
-
-/* From merged moments to what the kernels apply. */
-static void finish_moments(struct tape_moments *moments, int channels)
-{
-    for (int c = 0; c < channels; c++) {
-        float variance = moments->batch[channels + c] / (float)moments->rows;
-        moments->applied[c] = moments->batch[c];
-        moments->applied[channels + c] =
-            1.0f / sqrtf(variance + SY_NORM_EPSILON);
-    }
-}
-
-/* First stage of a norm: moments of each slot over all its rows. */
-static enum sy_status norm_moments(struct tape_job *job, struct sy_error *err)
-{
-    struct sy_tape *tape = job->tape;
-    const struct tape_group *group = job->group;
-    const struct sy_node *node = job->node;
-    int channels = tape_unit(tape, group)->plan.norm[node->norm].channels;
-    size_t size = 2 * (size_t)channels;
-    int *list =
-        sy_arena_zero(&tape->step, (size_t)group->task_count, sizeof *list);
-    if (list == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "tape: no memory");
-    }
-    SY_TRY(tape_reserve_partial(tape, group->task_count, size, err));
-    job->partial_size = size;
-    tape_run(job);
-    for (int m = 0; m < group->member_count; m++) {
-        int count = tape_slot_tasks(tape, group, m, list);
-        if (count == 0) {
-            continue;
-        }
-        struct tape_moments *moments =
-            sy_arena_zero(&tape->step, 1, sizeof *moments);
-        float *both = sy_arena_zero(&tape->step, 2 * size, sizeof(float));
-        if (moments == NULL || both == NULL) {
-            return sy_fail(err, SY_NO_MEMORY, "tape: no memory");
-        }
-        moments->rows = tape_merge_moments(job, list, count);
-        moments->batch = both;
-        moments->applied = both + size;
-        memcpy(both, tape_slice(job, list[0]), size * sizeof(float));
-        finish_moments(moments, channels);
-        for (int i = 0; i < count; i++) {
-            int member = group->task[list[i]].member;
-            group->member[member].moments[node->norm] = moments;
-        }
-    }
-    return SY_OK;
-}
-
-/* Runs every node of a group. */
-static enum sy_status forward_group(struct sy_tape *tape,
-                                    const struct tape_group *group,
-                                    struct sy_error *err)
-{
-    const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    for (int n = 0; n < plan->node_count; n++) {
-        const struct sy_node *node = &plan->node[n];
-        struct tape_job job = {.tape = tape, .group = group, .node = node};
-        SY_TRY(tape_reserve_scratch(tape, group, node, err));
-        if (node->op == SY_OP_NORM) {
-            job.kernel = tape->backend->stats[node->op];
-            if (job.kernel == NULL) {
-                job.kernel = sy_op_of(node->op)->stats;
-            }
-            SY_TRY(norm_moments(&job, err));
-        }
-        job.kernel = tape->backend->forward[node->op];
-        if (job.kernel == NULL) {
-            job.kernel = sy_op_of(node->op)->forward;
-        }
-        job.partial_size = 0;
-        tape_run(&job);
-    }
-    for (int m = 0; plan->output == 0 && m < group->member_count; m++) {
-        const struct tape_member *member = &group->member[m];
-        if (member->output != member->value[0]) {
-            size_t images = (size_t)tape->segment[member->segment].count;
-            memcpy(member->output, member->value[0],
-                   images * sy_shape_floats(plan->value[0]) * sizeof(float));
-        }
     }
     return SY_OK;
 }
@@ -195,25 +131,26 @@ static enum sy_status make_output_grads(struct sy_tape *tape)
     return SY_OK;
 }
 
-/* All stages; in scoring a stage's values live until the one after next. */
-static enum sy_status run_stages(struct sy_tape *tape, struct sy_error *err)
+/* Takes the segments, writes the program of their forward, and runs it. */
+static enum sy_status run_forward(struct sy_tape *tape,
+                                  const struct sy_segment *segments,
+                                  int segment_count, const float *images,
+                                  bool scoring, struct sy_error *err)
 {
-    for (int s = 0; s < tape->stage_count; s++) {
-        struct tape_stage *stage = &tape->stage[s];
-        if (tape->scoring) {
-            sy_arena_reset(&tape->grads[s % 2]);
-        }
-        if (tape_build_stage(tape, s) != SY_OK) {
-            return sy_fail(err, SY_NO_MEMORY,
-                           "tape: no memory for the activations of stage %d",
-                           s);
-        }
-        for (int g = 0; g < stage->group_count; g++) {
-            SY_TRY(forward_group(tape, &stage->group[g], err));
-        }
-        tape_mix_forward(tape, stage);
+    sy_arena_reset(&tape->step);
+    tape_forget(tape);
+    tape->scoring = scoring;
+    enum sy_status status =
+        take_segments(tape, segments, segment_count, images);
+    status = status == SY_OK ? tape_program_begin(tape, false) : status;
+    status = status == SY_OK ? tape_write_forward(tape) : status;
+    if (status == SY_OK && !scoring) {
+        status = make_output_grads(tape);
     }
-    return SY_OK;
+    if (status != SY_OK) {
+        return sy_fail(err, status, "tape: no memory for a step");
+    }
+    return tape_program_run(tape, err);
 }
 
 enum sy_status sy_tape_forward(struct sy_tape *tape,
@@ -221,15 +158,7 @@ enum sy_status sy_tape_forward(struct sy_tape *tape,
                                int segment_count, const float *images,
                                struct sy_error *err)
 {
-    sy_arena_reset(&tape->step);
-    tape->scoring = false;
-    if (take_segments(tape, segments, segment_count, images) != SY_OK) {
-        return sy_fail(err, SY_NO_MEMORY, "tape: no memory for a step");
-    }
-    SY_TRY(run_stages(tape, err));
-    return make_output_grads(tape) == SY_OK
-               ? SY_OK
-               : sy_fail(err, SY_NO_MEMORY, "tape: no memory for gradients");
+    return run_forward(tape, segments, segment_count, images, false, err);
 }
 
 enum sy_status sy_tape_score(struct sy_tape *tape,
@@ -237,12 +166,7 @@ enum sy_status sy_tape_score(struct sy_tape *tape,
                              int segment_count, const float *images,
                              struct sy_error *err)
 {
-    sy_arena_reset(&tape->step);
-    tape->scoring = true;
-    if (take_segments(tape, segments, segment_count, images) != SY_OK) {
-        return sy_fail(err, SY_NO_MEMORY, "tape: no memory for a score");
-    }
-    return run_stages(tape, err);
+    return run_forward(tape, segments, segment_count, images, true, err);
 }
 
 const float *sy_tape_outputs(const struct sy_tape *tape, int segment)

@@ -1,184 +1,489 @@
 /*
- * tape_backward.c - the backward pass: stages in reverse, each node once.
+ * tape_backward.c - writes the program of a backward; running statistics.
  *
- * A value's gradient is written by its first consumer to run and added to by
- * the others. Each unit runs once per step, so a tensor's gradient is written
- * here, not accumulated; sharing between domains has already happened in the
- * group.
+ * DESIGN. Stages in reverse, each node once. A value's gradient is written by
+ * its first consumer and added to by the others; its memory is free again
+ * after the node that made the value. Where nobody else needs it, a norm
+ * writes the gradient of its input over that of its output; an addition hands
+ * the same memory to both of its inputs. Each unit runs once per step, so a
+ * tensor's gradient is written, not accumulated.
  */
 #include <string.h>
 
 #include "runtime/tape/tape_private.h"
 
-/* A buffer for value `v` of a member in the stage's gradient arena. */
-static float *grad_buffer(struct sy_tape *tape, struct sy_arena *arena,
-                          const struct tape_group *group,
-                          const struct tape_member *member, int v)
+enum { SUM_PART_FLOATS = 4096 };
+
+/* A node on its way back, for all members of a group. */
+struct back {
+    struct sy_tape *tape;
+    struct tape_group *group;
+    const struct sy_node *node;
+    float *grads;
+    bool first_stage; /* the images get no gradient */
+};
+
+/* True if the member alone may write over the buffer from `round` on. */
+static bool is_exclusive(const struct tape_buffer *buffer, int round)
 {
-    const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    size_t images = (size_t)tape->segment[member->segment].count;
-    return sy_arena_alloc(arena, images * sy_shape_floats(plan->value[v]) *
-                                     sizeof(float));
+    return buffer->holders == 1 && buffer->parts_until < round;
+}
+
+/* A backward step of the node, bound, with its dy, at the member's cursor. */
+static struct tape_step *append(const struct back *b,
+                                struct tape_member *member, sy_kernel_fn kernel)
+{
+    struct tape_step *step =
+        tape_append(b->tape, &member->cursor, member->segment, STEP_KERNEL);
+    if (step == NULL ||
+        tape_bind(b->tape, step, b->group, member, b->node) != SY_OK) {
+        return NULL;
+    }
+    step->kernel = kernel;
+    step->args.dy = member->grad[b->node->out]->at;
+    return step;
+}
+
+/* Memory of our own with the same numbers, for a buffer that others need. */
+static enum sy_status copy_gradient(const struct back *b,
+                                    struct tape_member *member, int v,
+                                    int round)
+{
+    static const struct sy_node copy = {.op = SY_OP_ADD, .in = {0, -1}};
+    struct tape_buffer *before = member->grad[v];
+    struct tape_buffer *own = tape_take(
+        b->tape, tape_value_floats(b->tape, b->group, member, v), round);
+    struct tape_step *step =
+        tape_append(b->tape, &member->cursor, member->segment, STEP_KERNEL);
+    if (own == NULL || step == NULL) {
+        return SY_NO_MEMORY;
+    }
+    step->kernel = tape_kernel(b->tape, &copy, PASS_BACKWARD);
+    step->args = (struct sy_op_args){
+        .node = &copy,
+        .in = tape_plan(b->tape, b->group)->value[v],
+        .out = tape_plan(b->tape, b->group)->value[v],
+        .x = member->value[v],
+        .y = member->value[v],
+        .dy = before->at,
+        .dx = own->at,
+    };
+    tape_give(b->tape, before, member->cursor.round);
+    member->grad[v] = own;
+    return SY_OK;
 }
 
 /*
- * Gradient buffers of a group; the output's is what flows in. A part of a mix
- * has got its own already, and shares that of the input with the other parts.
+ * Where a step of `round` writes the gradient of value `v`, and whether it
+ * adds to what is there. NULL in `to`: it is not wanted.
  */
-static enum sy_status open_group(struct sy_tape *tape, int stage,
-                                 struct tape_group *group)
+static enum sy_status open_gradient(const struct back *b,
+                                    struct tape_member *member, int v,
+                                    int round, float **to, bool *add)
 {
-    const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    struct sy_arena *arena = &tape->grads[stage % 2];
-    for (int m = 0; m < group->member_count; m++) {
-        struct tape_member *member = &group->member[m];
-        memset(member->grad_written, 0,
-               (size_t)plan->value_count * sizeof *member->grad_written);
-        for (int v = stage == 0 ? 1 : 0; v < plan->value_count; v++) {
-            if (v == plan->output && v != 0) {
-                if (member->mix == NULL) {
-                    member->grad[v] = tape->flow[member->segment];
-                }
-                member->grad_written[v] = true;
+    *to = NULL;
+    *add = member->grad[v] != NULL;
+    if (b->first_stage && v == 0) {
+        return SY_OK;
+    }
+    if (!*add) {
+        size_t floats = tape_value_floats(b->tape, b->group, member, v);
+        member->grad[v] = tape_take(b->tape, floats, round);
+        if (member->grad[v] == NULL) {
+            return SY_NO_MEMORY;
+        }
+    } else if (!is_exclusive(member->grad[v], round)) {
+        SY_TRY(copy_gradient(b, member, v, round));
+    }
+    *to = member->grad[v]->at;
+    return SY_OK;
+}
+
+/* The last round in which something stands at a member's cursor. */
+static int last_of_members(const struct back *b)
+{
+    int last = 0;
+    for (int m = 0; m < b->group->member_count; m++) {
+        int mine = tape_last_round(&b->group->member[m].cursor);
+        last = mine > last ? mine : last;
+    }
+    return last;
+}
+
+static int slices_of_members(const struct back *b)
+{
+    int slices = 0;
+    for (int m = 0; m < b->group->member_count; m++) {
+        slices += tape_shards(b->tape, b->group->member[m].segment);
+    }
+    return slices;
+}
+
+/* The first round in which any member goes on. */
+static int begin_of_members(const struct back *b)
+{
+    int first = b->group->member[0].cursor.round;
+    for (int m = 1; m < b->group->member_count; m++) {
+        int mine = b->group->member[m].cursor.round;
+        first = mine < first ? mine : first;
+    }
+    return first;
+}
+
+/* Parameter gradients of one slot of a norm, added up after a round. */
+static enum sy_status write_sums(const struct back *b, int first)
+{
+    struct sy_tape *tape = b->tape;
+    int norm = b->node->norm;
+    const struct tape_member *of_slot = &b->group->member[first];
+    struct tape_moments *moments = of_slot->moments[norm];
+    int domain = tape->segment[of_slot->segment].domain;
+    size_t size = 2 * (size_t)moments->channels;
+    int slice = 0;
+    int round = 0;
+    moments->totals =
+        b->grads + sy_network_norm(tape->network, b->group->unit, domain, norm);
+    for (int m = first; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        if (member->moments[norm] != moments) {
+            continue;
+        }
+        struct tape_step *step =
+            append(b, member, tape_kernel(tape, b->node, PASS_SUMS));
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        /* The forward's slices: their numbers are merged and not needed. */
+        step->args.partial = moments->slices + (size_t)slice * size;
+        step->slice_floats = size;
+        slice += tape_shards(tape, member->segment);
+        round = member->cursor.round > round ? member->cursor.round : round;
+    }
+    struct tape_after *after = tape_add_after(tape, round);
+    if (after == NULL) {
+        return SY_NO_MEMORY;
+    }
+    after->moments = moments;
+    for (int m = first; m < b->group->member_count; m++) {
+        if (b->group->member[m].moments[norm] == moments) {
+            tape_go_to(&b->group->member[m].cursor, round + 1);
+        }
+    }
+    return SY_OK;
+}
+
+static enum sy_status write_norm(const struct back *b)
+{
+    int v = b->node->in[0];
+    for (int m = 0; m < b->group->member_count; m++) {
+        if (tape_is_first_of_slot(b->tape, b->group, m)) {
+            SY_TRY(write_sums(b, m));
+        }
+    }
+    for (int m = 0; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        struct tape_buffer *dy = member->grad[b->node->out];
+        struct tape_step *step =
+            append(b, member, tape_kernel(b->tape, b->node, PASS_BACKWARD));
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        if (member->grad[v] == NULL && is_exclusive(dy, member->cursor.round) &&
+            !(b->first_stage && v == 0)) {
+            member->grad[v] = dy; /* written over, and handed on */
+            step->args.dx = dy->at;
+            continue;
+        }
+        SY_TRY(open_gradient(b, member, v, member->cursor.round, &step->args.dx,
+                             &step->args.add_dx));
+        tape_give(b->tape, dy, member->cursor.round);
+    }
+    return SY_OK;
+}
+
+/* Both inputs get the same gradient, and the same memory where they can. */
+static enum sy_status write_add(const struct back *b)
+{
+    for (int m = 0; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        struct tape_buffer *dy = member->grad[b->node->out];
+        for (int k = 0; k < 2; k++) {
+            int v = b->node->in[k];
+            if (b->first_stage && v == 0) {
                 continue;
             }
-            if (v == 0 && member->mix != NULL) {
-                member->grad[v] = member->mix->input_grad;
-                member->grad_written[v] = member->mix->input_written;
-                member->mix->input_written = true;
+            if (member->grad[v] == NULL) {
+                member->grad[v] = dy;
+                dy->holders++;
                 continue;
             }
-            member->grad[v] = grad_buffer(tape, arena, group, member, v);
+            float *to;
+            bool add;
+            SY_TRY(
+                open_gradient(b, member, v, member->cursor.round, &to, &add));
+            struct tape_step *step =
+                append(b, member, tape_kernel(b->tape, b->node, PASS_BACKWARD));
+            if (step == NULL) {
+                return SY_NO_MEMORY;
+            }
+            step->args.dx = to;
+            step->args.add_dx = add;
+        }
+        tape_give(b->tape, dy, member->cursor.round);
+    }
+    return SY_OK;
+}
+
+/* Sums up the slices of a weight's (and bias's) gradient, in parts. */
+static enum sy_status write_weight_sum(const struct back *b, float *slices,
+                                       size_t size, int round)
+{
+    const struct sy_unit *unit = &b->tape->network->unit[b->group->unit];
+    size_t biases = 0;
+    if (b->node->bias >= 0) {
+        biases = (size_t)unit->plan.param[b->node->bias].dim[0];
+    }
+    int parts = (int)((size + SUM_PART_FLOATS - 1) / SUM_PART_FLOATS);
+    struct tape_item *item = tape_add_parts(b->tape, round, parts);
+    struct tape_step *step =
+        item != NULL ? tape_add_step(b->tape, item, STEP_SUM) : NULL;
+    if (step == NULL) {
+        return SY_NO_MEMORY;
+    }
+    step->args.partial = slices;
+    step->slice_floats = size;
+    step->slice_count = slices_of_members(b);
+    step->to = b->grads + unit->weight[b->node->weight];
+    step->to_floats = size - biases;
+    step->rest = biases > 0 ? b->grads + unit->weight[b->node->bias] : step->to;
+    return SY_OK;
+}
+
+/*
+ * The node by shard: gradients of the inputs and, unless that is done in
+ * parts, slices of the weight's, which the round after the last member's sums
+ * up.
+ */
+static enum sy_status write_by_shard(const struct back *b, bool weights)
+{
+    const struct sy_plan *plan = tape_plan(b->tape, b->group);
+    const struct sy_node *node = b->node;
+    size_t size =
+        weights ? sy_op_of(node->op)->partial(node, plan->value[node->in[0]],
+                                              plan->value[node->out])
+                : 0;
+    struct tape_buffer *slices = NULL;
+    int slice = 0;
+    if (size > 0) {
+        slices = tape_take(b->tape, size * (size_t)slices_of_members(b),
+                           begin_of_members(b));
+        if (slices == NULL) {
+            return SY_NO_MEMORY;
+        }
+    }
+    for (int m = 0; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        struct sy_op_args to = {0};
+        SY_TRY(open_gradient(b, member, node->in[0], member->cursor.round,
+                             &to.dx, &to.add_dx));
+        if (node->in[1] >= 0) {
+            SY_TRY(open_gradient(b, member, node->in[1], member->cursor.round,
+                                 &to.dx2, &to.add_dx2));
+        }
+        struct tape_step *step =
+            append(b, member, tape_kernel(b->tape, node, PASS_BACKWARD));
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        step->args.dx = to.dx;
+        step->args.add_dx = to.add_dx;
+        step->args.dx2 = to.dx2;
+        step->args.add_dx2 = to.add_dx2;
+        if (size > 0) {
+            step->args.partial = slices->at + (size_t)slice * size;
+            step->slice_floats = size;
+            slice += tape_shards(b->tape, member->segment);
+        }
+        if (weights) {
+            tape_give(b->tape, member->grad[node->out], member->cursor.round);
+        }
+    }
+    if (size == 0) {
+        return SY_OK;
+    }
+    int round = last_of_members(b) + 1;
+    tape_give(b->tape, slices, round);
+    return write_weight_sum(b, slices->at, size, round);
+}
+
+/* Gradients of weight and bias in parts, once all members have left dy. */
+static enum sy_status write_weight_parts(const struct back *b, int parts,
+                                         int round)
+{
+    const struct sy_unit *unit = &b->tape->network->unit[b->group->unit];
+    const struct sy_node *node = b->node;
+    struct tape_item *item = tape_add_parts(b->tape, round, parts);
+    for (int m = 0; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        struct tape_buffer *dy = member->grad[node->out];
+        struct tape_step *step =
+            item != NULL ? tape_add_step(b->tape, item, STEP_KERNEL) : NULL;
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        SY_TRY(tape_bind(b->tape, step, b->group, member, node));
+        step->kernel = b->tape->backend->split[node->op]->weight;
+        step->args.dy = dy->at;
+        step->args.partial = b->grads + unit->weight[node->weight];
+        step->args.add_partial = m > 0;
+        if (node->bias >= 0) {
+            step->args.db = b->grads + unit->weight[node->bias];
+        }
+        dy->parts_until = round > dy->parts_until ? round : dy->parts_until;
+        tape_give(b->tape, dy, round);
+    }
+    return SY_OK;
+}
+
+/* Turns the gradient after the activation into that before it, by shard. */
+static enum sy_status write_slope(const struct back *b)
+{
+    const struct sy_split *split = b->tape->backend->split[b->node->op];
+    int v = b->node->out;
+    for (int m = 0; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        struct tape_buffer *dy = member->grad[v];
+        struct tape_step *step = append(b, member, split->slope);
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        if (!is_exclusive(dy, member->cursor.round)) {
+            member->grad[v] = tape_take(
+                b->tape, tape_value_floats(b->tape, b->group, member, v),
+                member->cursor.round);
+            tape_give(b->tape, dy, member->cursor.round);
             if (member->grad[v] == NULL) {
                 return SY_NO_MEMORY;
             }
         }
+        step->args.dx2 = member->grad[v]->at;
+        step->second_floats = sy_shape_floats(step->args.out);
     }
     return SY_OK;
 }
 
-/* Remembers that the node's inputs now have a gradient, for all members. */
-static void mark_written(struct tape_group *group, const struct sy_node *node)
+/* Gradients of the input and of the weight, both in parts. */
+static enum sy_status write_all_parts(const struct back *b, int parts)
 {
+    const struct sy_node *node = b->node;
+    if (node->act != SY_ACT_NONE) {
+        SY_TRY(write_slope(b));
+    }
+    int round = last_of_members(b) + 1;
+    struct tape_item *item = tape_add_parts(b->tape, round, parts);
+    for (int m = 0; m < b->group->member_count; m++) {
+        struct tape_member *member = &b->group->member[m];
+        struct sy_op_args to = {0};
+        SY_TRY(
+            open_gradient(b, member, node->in[0], round, &to.dx, &to.add_dx));
+        struct tape_step *step =
+            item != NULL ? tape_add_step(b->tape, item, STEP_KERNEL) : NULL;
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        SY_TRY(tape_bind(b->tape, step, b->group, member, node));
+        step->kernel = b->tape->backend->split[node->op]->data;
+        step->args.dy = member->grad[node->out]->at;
+        step->args.dx = to.dx;
+        step->args.add_dx = to.add_dx;
+    }
+    SY_TRY(write_weight_parts(b, parts, round));
+    for (int m = 0; m < b->group->member_count; m++) {
+        tape_go_to(&b->group->member[m].cursor, round + 1);
+    }
+    return SY_OK;
+}
+
+static enum sy_status write_node(const struct back *b)
+{
+    const struct sy_split *split = b->tape->backend->split[b->node->op];
+    int parts = tape_parts(b->tape, b->group, b->node, SY_SPLIT_BACKWARD);
+    if (b->node->op == SY_OP_NORM) {
+        return write_norm(b);
+    }
+    if (b->node->op == SY_OP_ADD) {
+        return write_add(b);
+    }
+    if (parts > 0 && split->data != NULL) {
+        return write_all_parts(b, parts);
+    }
+    SY_TRY(write_by_shard(b, parts == 0));
+    return parts > 0 ? write_weight_parts(b, parts, last_of_members(b) + 1)
+                     : SY_OK;
+}
+
+static enum sy_status write_group(struct sy_tape *tape, int s,
+                                  struct tape_group *group, float *grads)
+{
+    const struct sy_plan *plan = tape_plan(tape, group);
     for (int m = 0; m < group->member_count; m++) {
         struct tape_member *member = &group->member[m];
-        member->grad_written[node->in[0]] = true;
-        if (node->in[1] >= 0) {
-            member->grad_written[node->in[1]] = true;
-        }
-    }
-}
-
-/* Norm: parameter gradients per slot, kept as the totals of the second go. */
-static enum sy_status norm_totals(struct tape_job *job, float *grads,
-                                  struct sy_error *err)
-{
-    struct sy_tape *tape = job->tape;
-    const struct tape_group *group = job->group;
-    int norm = job->node->norm;
-    size_t size = 2 * (size_t)tape_unit(tape, group)->plan.norm[norm].channels;
-    int *list =
-        sy_arena_zero(&tape->step, (size_t)group->task_count, sizeof *list);
-    if (list == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "tape: no memory");
-    }
-    SY_TRY(tape_reserve_partial(tape, group->task_count, size, err));
-    job->partial_size = size;
-    tape_run(job);
-    for (int m = 0; m < group->member_count; m++) {
-        int count = tape_slot_tasks(tape, group, m, list);
-        if (count == 0) {
-            continue;
-        }
-        int domain = tape->segment[group->member[m].segment].domain;
-        size_t at = sy_network_norm(tape->network, group->unit, domain, norm);
-        tape_sum(job, list, count);
-        memcpy(grads + at, tape_slice(job, list[0]), size * sizeof(float));
-        for (int i = 0; i < count; i++) {
-            int member = group->task[list[i]].member;
-            group->member[member].moments[norm]->totals = grads + at;
-        }
-    }
-    return SY_OK;
-}
-
-/* Copies reduced weight (and bias) gradients to their place. */
-static void store_gradient(struct tape_job *job, int *list, float *grads)
-{
-    const struct sy_unit *unit = tape_unit(job->tape, job->group);
-    const struct sy_node *node = job->node;
-    const float *sum = NULL;
-    size_t weights = job->partial_size;
-    for (int t = 0; t < job->group->task_count; t++) {
-        list[t] = t;
-    }
-    tape_sum(job, list, job->group->task_count);
-    sum = tape_slice(job, 0);
-    if (node->bias >= 0) {
-        size_t biases = (size_t)unit->plan.param[node->bias].dim[0];
-        weights -= biases;
-        memcpy(grads + unit->weight[node->bias], sum + weights,
-               biases * sizeof(float));
-    }
-    memcpy(grads + unit->weight[node->weight], sum, weights * sizeof(float));
-}
-
-/* One node of a group: parameter gradients, then input gradients. */
-static enum sy_status backward_node(struct sy_tape *tape,
-                                    struct tape_group *group,
-                                    const struct sy_node *node, float *grads,
-                                    struct sy_error *err)
-{
-    const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    const struct sy_op *op = sy_op_of(node->op);
-    struct tape_job job = {
-        .tape = tape, .group = group, .node = node, .backward = true};
-    SY_TRY(tape_reserve_scratch(tape, group, node, err));
-    if (node->op == SY_OP_NORM) {
-        job.kernel = tape->backend->sums[node->op];
-        job.kernel = job.kernel != NULL ? job.kernel : op->sums;
-        SY_TRY(norm_totals(&job, grads, err));
-        job.partial_size = 0;
-    } else {
-        job.partial_size =
-            op->partial(node, plan->value[node->in[0]], plan->value[node->out]);
-        SY_TRY(tape_reserve_partial(tape, group->task_count, job.partial_size,
-                                    err));
-    }
-    job.kernel = tape->backend->backward[node->op];
-    job.kernel = job.kernel != NULL ? job.kernel : op->backward;
-    tape_run(&job);
-    if (job.partial_size > 0) {
-        int *list =
-            sy_arena_zero(&tape->step, (size_t)group->task_count, sizeof *list);
-        if (list == NULL) {
-            return sy_fail(err, SY_NO_MEMORY, "tape: no memory");
-        }
-        store_gradient(&job, list, grads);
-    }
-    mark_written(group, node);
-    return SY_OK;
-}
-
-/* A plan without nodes hands its gradient on; in a mix, weighted. */
-static void pass_through(struct sy_tape *tape, struct tape_group *group)
-{
-    const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-    for (int m = 0; m < group->member_count; m++) {
-        struct tape_member *member = &group->member[m];
-        const float *flow = tape->flow[member->segment];
-        float *grad = member->grad[0];
-        size_t floats = (size_t)tape->segment[member->segment].count *
-                        sy_shape_floats(plan->value[0]);
         if (member->mix == NULL) {
-            memcpy(grad, flow, floats * sizeof(float));
-            continue;
-        }
-        float w = member->mix->choice->weight[member->entry];
-        for (size_t i = 0; i < floats; i++) {
-            grad[i] = w * flow[i] + (member->grad_written[0] ? grad[i] : 0.0f);
+            member->cursor = tape->cursor[member->segment];
+            member->grad[plan->output] = tape->flow[member->segment];
         }
     }
+    for (int n = plan->node_count - 1; n >= 0; n--) {
+        struct back back = {.tape = tape,
+                            .group = group,
+                            .node = &plan->node[n],
+                            .grads = grads,
+                            .first_stage = s == 0};
+        SY_TRY(write_node(&back));
+    }
+    for (int m = 0; m < group->member_count; m++) {
+        const struct tape_member *member = &group->member[m];
+        if (member->mix == NULL) {
+            tape->cursor[member->segment] = member->cursor;
+            tape->flow[member->segment] = member->grad[0];
+        }
+    }
+    return SY_OK;
+}
+
+static enum sy_status write_backward(struct sy_tape *tape, float *grads)
+{
+    for (int s = tape->stage_count - 1; s >= 0; s--) {
+        struct tape_stage *stage = &tape->stage[s];
+        for (int m = 0; m < stage->mix_count; m++) {
+            SY_TRY(tape_mix_split(tape, &stage->mix[m]));
+        }
+        for (int g = 0; g < stage->group_count; g++) {
+            SY_TRY(write_group(tape, s, &stage->group[g], grads));
+        }
+        for (int m = 0; m < stage->mix_count; m++) {
+            SY_TRY(tape_mix_join(tape, &stage->mix[m]));
+        }
+    }
+    return SY_OK;
+}
+
+/* What the caller left enters the last stage; it is never written over. */
+static enum sy_status take_output_grads(struct sy_tape *tape)
+{
+    for (int i = 0; i < tape->segment_count; i++) {
+        struct tape_buffer *buffer =
+            sy_arena_zero(&tape->step, 1, sizeof *buffer);
+        if (buffer == NULL) {
+            return SY_NO_MEMORY;
+        }
+        *buffer = (struct tape_buffer){.at = tape->output_grad[i],
+                                       .holders = 2,
+                                       .free_after = -1,
+                                       .parts_until = -1};
+        tape->flow[i] = buffer;
+    }
+    return SY_OK;
 }
 
 /* Marks the tensors of every unit and norm slot that the step used. */
@@ -210,50 +515,20 @@ static enum sy_status mark_used(struct sy_tape *tape, uint8_t *used)
     return SY_OK;
 }
 
-/* All groups of a stage; afterwards `flow` is the gradient of its input. */
-static enum sy_status backward_stage(struct sy_tape *tape, int s, float *grads,
-                                     struct sy_error *err)
-{
-    struct tape_stage *stage = &tape->stage[s];
-    sy_arena_reset(&tape->grads[s % 2]);
-    SY_TRY(tape_mix_open(tape, stage, &tape->grads[s % 2], err));
-    for (int g = 0; g < stage->group_count; g++) {
-        struct tape_group *group = &stage->group[g];
-        const struct sy_plan *plan = &tape_unit(tape, group)->plan;
-        if (open_group(tape, s, group) != SY_OK) {
-            return sy_fail(err, SY_NO_MEMORY,
-                           "tape: no memory for the gradients of stage %d", s);
-        }
-        for (int n = plan->node_count - 1; n >= 0; n--) {
-            SY_TRY(backward_node(tape, group, &plan->node[n], grads, err));
-        }
-        if (plan->node_count == 0 && s > 0) {
-            pass_through(tape, group);
-        }
-        for (int m = 0; m < group->member_count; m++) {
-            const struct tape_member *member = &group->member[m];
-            if (member->mix == NULL) {
-                tape->flow[member->segment] = member->grad[0];
-            }
-        }
-    }
-    tape_mix_close(tape, stage);
-    return SY_OK;
-}
-
 enum sy_status sy_tape_backward(struct sy_tape *tape, float *grads,
                                 uint8_t *used, struct sy_error *err)
 {
     SY_ASSERT(!tape->scoring);
-    memcpy(tape->flow, tape->output_grad,
-           (size_t)tape->segment_count * sizeof *tape->flow);
-    for (int s = tape->stage_count - 1; s >= 0; s--) {
-        SY_TRY(backward_stage(tape, s, grads, err));
+    tape_forget(tape);
+    enum sy_status status = tape_program_begin(tape, true);
+    status = status == SY_OK ? take_output_grads(tape) : status;
+    status = status == SY_OK ? write_backward(tape, grads) : status;
+    if (status != SY_OK) {
+        return sy_fail(err, status, "tape: no memory for a backward");
     }
-    if (mark_used(tape, used) != SY_OK) {
-        return sy_fail(err, SY_NO_MEMORY, "tape: no memory");
-    }
-    return SY_OK;
+    SY_TRY(tape_program_run(tape, err));
+    status = mark_used(tape, used);
+    return status == SY_OK ? SY_OK : sy_fail(err, status, "tape: no memory");
 }
 
 /* Moves one norm of one slot towards the batch. */
@@ -261,7 +536,7 @@ static void update_norm(struct sy_tape *tape, const struct tape_group *group,
                         const struct tape_member *member, int norm,
                         float momentum)
 {
-    int channels = tape_unit(tape, group)->plan.norm[norm].channels;
+    int channels = tape_plan(tape, group)->norm[norm].channels;
     int domain = tape->segment[member->segment].domain;
     const struct tape_moments *moments = member->moments[norm];
     float *mean = tape->network->values +
@@ -281,17 +556,12 @@ void sy_tape_update_norms(struct sy_tape *tape, float momentum)
     for (int s = 0; s < tape->stage_count; s++) {
         for (int g = 0; g < tape->stage[s].group_count; g++) {
             const struct tape_group *group = &tape->stage[s].group[g];
-            int norms = tape_unit(tape, group)->plan.norm_count;
+            int norms = tape_plan(tape, group)->norm_count;
             for (int m = 0; m < group->member_count; m++) {
-                const struct tape_member *member = &group->member[m];
                 for (int n = 0; n < norms; n++) {
-                    bool first = true; /* one update for each shared slot */
-                    for (int k = 0; k < m; k++) {
-                        first = first && group->member[k].moments[n] !=
-                                             member->moments[n];
-                    }
-                    if (first) {
-                        update_norm(tape, group, member, n, momentum);
+                    if (tape_is_first_of_slot(tape, group, m)) {
+                        update_norm(tape, group, &group->member[m], n,
+                                    momentum);
                     }
                 }
             }

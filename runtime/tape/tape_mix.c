@@ -4,7 +4,8 @@
  * DESIGN. y = sum w_i v_i, in the order of the entries. Backward, with dy the
  * gradient of y: part i's own is w_i dy, that of w_i is <dy, v_i>, summed in
  * double over each shard and in a fixed tree over the shards. The parts'
- * plans then run backward as ever; all add to one gradient of the input.
+ * plans then run backward as ever, beside each other; what they give their
+ * common input is added up in the order of the entries.
  */
 #include <string.h>
 
@@ -12,65 +13,134 @@
 
 enum { MIX_LANES = 8 };
 
-/* The mixes of a stage as the pool sees them: one task per mix and shard. */
-struct mix_job {
-    struct sy_tape *tape;
-    struct tape_stage *stage;
-};
-
-/* The value that a part leaves. */
-static int part_output(const struct sy_tape *tape, const struct tape_part *part)
-{
-    return tape_unit(tape, part->group)->plan.output;
-}
-
 static struct tape_member *part_member(const struct tape_part *part)
 {
     return &part->group->member[part->member];
 }
 
-/* The mix of a task, and its range of floats. */
-static struct tape_mix *mix_of_task(const struct mix_job *job, int task,
-                                    size_t *at, size_t *floats)
+/* The value that a part leaves; 0: its plan has no nodes. */
+static int part_output(const struct sy_tape *tape, const struct tape_part *part)
 {
-    struct tape_mix *mix = &job->stage->mix[task / job->tape->shards];
-    int first, count;
-    tape_shard(job->tape, mix->segment, task % job->tape->shards, &first,
-               &count);
-    *at = (size_t)first * mix->output_floats;
-    *floats = (size_t)count * mix->output_floats;
-    return mix;
+    return tape_plan(tape, part->group)->output;
 }
 
-static void sum_parts(void *context, int task, int worker)
+/* The first round in which all parts can be read. */
+static int parts_ready(const struct sy_tape *tape, const struct tape_mix *mix)
 {
-    const struct mix_job *job = context;
-    size_t at, floats;
-    const struct tape_mix *mix = mix_of_task(job, task, &at, &floats);
-    float *restrict y = mix->output + at;
-    bool written = false;
-    (void)worker;
+    int round = tape_ready(&tape->cursor[mix->segment]);
     for (int i = 0; i < mix->choice->count; i++) {
-        const struct tape_part *part = &mix->part[i];
-        if (part->group == NULL) {
+        if (mix->part[i].group != NULL) {
+            int ready = tape_ready(&part_member(&mix->part[i])->cursor);
+            round = ready > round ? ready : round;
+        }
+    }
+    return round;
+}
+
+/* Appends one of the steps of this file for the mix's segment. */
+static enum sy_status append(struct sy_tape *tape, struct tape_mix *mix,
+                             enum tape_step_kind kind)
+{
+    struct tape_step *step =
+        tape_append(tape, &tape->cursor[mix->segment], mix->segment, kind);
+    if (step == NULL) {
+        return SY_NO_MEMORY;
+    }
+    step->mix = mix;
+    return SY_OK;
+}
+
+enum sy_status tape_mix_forward(struct sy_tape *tape, struct tape_mix *mix)
+{
+    int round = parts_ready(tape, mix);
+    size_t floats =
+        (size_t)tape->segment[mix->segment].count * mix->output_floats;
+    if (tape->scoring) {
+        mix->held = tape_take(tape, floats, round);
+        mix->output = mix->held != NULL ? mix->held->at : NULL;
+    } else {
+        mix->output = sy_arena_alloc(&tape->step, floats * sizeof(float));
+    }
+    tape_go_to(&tape->cursor[mix->segment], round);
+    return mix->output != NULL ? append(tape, mix, STEP_MIX) : SY_NO_MEMORY;
+}
+
+/* What backward needs of a mix besides the parts' own memory. */
+static enum sy_status open_mix(struct sy_tape *tape, struct tape_mix *mix)
+{
+    size_t count = (size_t)mix->choice->count;
+    size_t shards = (size_t)tape_shards(tape, mix->segment);
+    struct sy_arena *arena = &tape->step;
+    mix->part_grad = sy_arena_zero(arena, count, sizeof *mix->part_grad);
+    mix->part_input = sy_arena_zero(arena, count, sizeof *mix->part_input);
+    mix->weight_grad = sy_arena_zero(arena, count, sizeof(float));
+    mix->weight_slices =
+        sy_arena_zero(arena, shards * SY_MAX_BLOCKS, sizeof(float));
+    return mix->part_grad != NULL && mix->part_input != NULL &&
+                   mix->weight_grad != NULL && mix->weight_slices != NULL
+               ? SY_OK
+               : SY_NO_MEMORY;
+}
+
+enum sy_status tape_mix_split(struct sy_tape *tape, struct tape_mix *mix)
+{
+    struct tape_cursor *cursor = &tape->cursor[mix->segment];
+    struct tape_buffer *flow = tape->flow[mix->segment];
+    size_t floats =
+        (size_t)tape->segment[mix->segment].count * mix->output_floats;
+    SY_TRY(open_mix(tape, mix));
+    mix->output_grad = flow->at;
+    SY_TRY(append(tape, mix, STEP_SPLIT));
+    for (int i = 0; i < mix->choice->count; i++) {
+        if (mix->part[i].group == NULL) {
             continue;
         }
-        float w = mix->choice->weight[i];
-        const float *restrict v = part_member(part)->output + at;
-        for (size_t k = 0; k < floats; k++) {
-            y[k] = written ? y[k] + w * v[k] : w * v[k];
+        struct tape_member *member = part_member(&mix->part[i]);
+        struct tape_buffer *grad = tape_take(tape, floats, cursor->round);
+        if (grad == NULL) {
+            return SY_NO_MEMORY;
         }
-        written = true;
+        mix->part_grad[i] = grad;
+        member->grad[part_output(tape, &mix->part[i])] = grad;
+        tape_go_to(&member->cursor, tape_ready(cursor));
     }
-    if (!written) {
-        memset(y, 0, floats * sizeof(float));
+    tape_give(tape, flow, cursor->round);
+    struct tape_after *after = tape_add_after(tape, cursor->round);
+    if (after == NULL) {
+        return SY_NO_MEMORY;
     }
+    after->mix = mix;
+    return SY_OK;
 }
 
-void tape_mix_forward(struct sy_tape *tape, struct tape_stage *stage)
+enum sy_status tape_mix_join(struct sy_tape *tape, struct tape_mix *mix)
 {
-    struct mix_job job = {tape, stage};
-    sy_pool_run(tape->pool, stage->mix_count * tape->shards, sum_parts, &job);
+    struct tape_cursor *cursor = &tape->cursor[mix->segment];
+    size_t floats =
+        (size_t)tape->segment[mix->segment].count * mix->input_floats;
+    tape_go_to(cursor, parts_ready(tape, mix));
+    mix->input_grad = tape_take(tape, floats, cursor->round);
+    if (mix->input_grad == NULL) {
+        return SY_NO_MEMORY;
+    }
+    SY_TRY(append(tape, mix, STEP_JOIN));
+    for (int i = 0; i < mix->choice->count; i++) {
+        if (mix->part[i].group != NULL) {
+            mix->part_input[i] = part_member(&mix->part[i])->grad[0];
+            tape_give(tape, mix->part_input[i], cursor->round);
+        }
+    }
+    tape->flow[mix->segment] = mix->input_grad;
+    return SY_OK;
+}
+
+/* y (+)= w * x */
+static void add_scaled(float *restrict y, const float *restrict x, float w,
+                       size_t floats, bool add)
+{
+    for (size_t k = 0; k < floats; k++) {
+        y[k] = add ? y[k] + w * x[k] : w * x[k];
+    }
 }
 
 /* <a, b> in double, in lanes so that it need not wait for each sum. */
@@ -93,119 +163,55 @@ static double dot(const float *a, const float *b, size_t count)
     return sum;
 }
 
-/* The task's slice: this shard's part of each weight's gradient. */
-static float *weight_slice(const struct mix_job *job, int task)
+void tape_run_mix(const struct sy_tape *tape, const struct tape_step *step,
+                  int shard, int first, int count)
 {
-    return job->tape->partial + (size_t)task * SY_MAX_BLOCKS;
-}
-
-static void split_gradient(void *context, int task, int worker)
-{
-    const struct mix_job *job = context;
-    size_t at, floats;
-    const struct tape_mix *mix = mix_of_task(job, task, &at, &floats);
-    const float *restrict dy = job->tape->flow[mix->segment] + at;
-    float *slice = weight_slice(job, task);
-    (void)worker;
+    const struct tape_mix *mix = step->mix;
+    bool is_join = step->kind == STEP_JOIN;
+    size_t image = is_join ? mix->input_floats : mix->output_floats;
+    size_t at = (size_t)first * image;
+    size_t floats = (size_t)count * image;
+    float *sum = is_join ? mix->input_grad->at + at : mix->output + at;
+    bool written = false;
     for (int i = 0; i < mix->choice->count; i++) {
         const struct tape_part *part = &mix->part[i];
-        slice[i] = 0;
         if (part->group == NULL) {
             continue;
         }
-        const struct tape_member *member = part_member(part);
-        int output = part_output(job->tape, part);
         float w = mix->choice->weight[i];
-        slice[i] = (float)dot(dy, member->output + at, floats);
-        if (output == 0) {
-            continue; /* the block passes its input on, and later the flow */
+        const float *value =
+            part_member(part)->value[part_output(tape, part)] + at;
+        if (step->kind == STEP_SPLIT) {
+            const float *dy = mix->output_grad + at;
+            mix->weight_slices[shard * SY_MAX_BLOCKS + i] =
+                (float)dot(dy, value, floats);
+            add_scaled(mix->part_grad[i]->at + at, dy, w, floats, false);
+        } else if (is_join) {
+            add_scaled(sum, mix->part_input[i]->at + at, 1.0f, floats, written);
+        } else {
+            add_scaled(sum, value, w, floats, written);
         }
-        float *restrict grad = member->grad[output] + at;
-        for (size_t k = 0; k < floats; k++) {
-            grad[k] = w * dy[k];
-        }
+        written = true;
+    }
+    if (!written && step->kind != STEP_SPLIT) {
+        memset(sum, 0, floats * sizeof(float));
     }
 }
 
-/* Adds the shards' slices up in a tree; the sums are left in the first. */
-static void sum_weight_grads(const struct mix_job *job, int mix_index)
+void tape_mix_sum_weights(const struct sy_tape *tape, struct tape_mix *mix)
 {
-    struct tape_mix *mix = &job->stage->mix[mix_index];
-    int shards = job->tape->shards;
-    int first = mix_index * shards;
+    int shards = tape_shards(tape, mix->segment);
     for (int stride = 1; stride < shards; stride *= 2) {
         for (int s = 0; s + stride < shards; s += 2 * stride) {
-            float *into = weight_slice(job, first + s);
-            const float *from = weight_slice(job, first + s + stride);
+            float *into = mix->weight_slices + s * SY_MAX_BLOCKS;
+            const float *from = into + stride * SY_MAX_BLOCKS;
             for (int i = 0; i < mix->choice->count; i++) {
                 into[i] += from[i];
             }
         }
     }
-    memcpy(mix->weight_grad, weight_slice(job, first),
+    memcpy(mix->weight_grad, mix->weight_slices,
            (size_t)mix->choice->count * sizeof(float));
-}
-
-/* Buffers for the gradient of the input and of what each part leaves. */
-static enum sy_status open_mix(const struct sy_tape *tape, struct tape_mix *mix,
-                               struct sy_arena *arena)
-{
-    size_t images = (size_t)tape->segment[mix->segment].count;
-    mix->input_written = false;
-    mix->input_grad =
-        sy_arena_alloc(arena, images * mix->input_floats * sizeof(float));
-    if (mix->input_grad == NULL) {
-        return SY_NO_MEMORY;
-    }
-    for (int i = 0; i < mix->choice->count; i++) {
-        const struct tape_part *part = &mix->part[i];
-        int output = part->group != NULL ? part_output(tape, part) : 0;
-        if (output == 0) {
-            continue; /* not computed, or nothing of its own */
-        }
-        float *grad =
-            sy_arena_alloc(arena, images * mix->output_floats * sizeof(float));
-        if (grad == NULL) {
-            return SY_NO_MEMORY;
-        }
-        part_member(part)->grad[output] = grad;
-    }
-    return SY_OK;
-}
-
-enum sy_status tape_mix_open(struct sy_tape *tape, struct tape_stage *stage,
-                             struct sy_arena *arena, struct sy_error *err)
-{
-    struct mix_job job = {tape, stage};
-    int tasks = stage->mix_count * tape->shards;
-    if (tasks == 0) {
-        return SY_OK;
-    }
-    for (int m = 0; m < stage->mix_count; m++) {
-        if (open_mix(tape, &stage->mix[m], arena) != SY_OK) {
-            return sy_fail(err, SY_NO_MEMORY,
-                           "tape: no memory for the gradients of a choice");
-        }
-    }
-    SY_TRY(tape_reserve_partial(tape, tasks, SY_MAX_BLOCKS, err));
-    sy_pool_run(tape->pool, tasks, split_gradient, &job);
-    for (int m = 0; m < stage->mix_count; m++) {
-        sum_weight_grads(&job, m);
-    }
-    return SY_OK;
-}
-
-void tape_mix_close(struct sy_tape *tape, struct tape_stage *stage)
-{
-    for (int m = 0; m < stage->mix_count; m++) {
-        const struct tape_mix *mix = &stage->mix[m];
-        size_t images = (size_t)tape->segment[mix->segment].count;
-        if (!mix->input_written) {
-            memset(mix->input_grad, 0,
-                   images * mix->input_floats * sizeof(float));
-        }
-        tape->flow[mix->segment] = mix->input_grad;
-    }
 }
 
 const float *sy_tape_choice_grads(const struct sy_tape *tape, int segment,

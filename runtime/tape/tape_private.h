@@ -2,8 +2,13 @@
  * tape_private.h - what the files of this folder share. Not installed.
  *
  * A stage holds groups; a group is one unit with its member segments; each
- * member owns one buffer per value of the unit's plan. A group's work on a
- * node is a list of tasks, one per (member, shard), the same for all nodes.
+ * member owns one buffer per value of the unit's plan.
+ *
+ * What a forward or a backward computes is written down first, as a program:
+ * rounds, which follow each other; in a round items, which may run at the
+ * same time; in an item steps, which a task runs one after the other. An item
+ * by shard has a task for each shard of a segment; an item by part has a task
+ * for each part of what its steps compute for all images.
  */
 #ifndef SY_TAPE_PRIVATE_H
 #define SY_TAPE_PRIVATE_H
@@ -11,31 +16,90 @@
 #include "runtime/base/arena.h"
 #include "runtime/tape/tape.h"
 
-/* Some images of one member: what one kernel call works on. */
-struct tape_task {
-    int member;
-    int first; /* image within the segment */
-    int count;
+/*
+ * Memory that has a first and a last round: what is given back after round r
+ * serves whoever begins after r. Holders share it; who wants to overwrite it
+ * must be the only one.
+ */
+struct tape_buffer {
+    float *at;
+    size_t floats; /* of the memory, not less than were asked for */
+    int holders;
+    int free_after;  /* round, once nobody holds it */
+    int parts_until; /* round until which tasks by part may read it */
+    struct tape_buffer *next_free;
 };
 
-/* What a norm saw in the last forward; members of one slot share one. */
+/* Sums over images of one norm slot: a slice for each shard that counts. */
 struct tape_moments {
-    float *batch;        /* mean[C], sum of squared deviations[C] */
-    float *applied;      /* mean[C], 1/sqrt(var + eps)[C] */
-    const float *totals; /* backward: gradient of scale[C], bias[C] */
+    int channels;
     int64_t rows;
+    int slice_count;
+    int64_t *slice_rows;
+    float *slices;  /* each 2 * channels */
+    float *batch;   /* mean[C], sum of squared deviations[C] */
+    float *applied; /* mean[C], 1/sqrt(var + eps)[C] */
+    float *totals;  /* backward: gradient of scale[C], bias[C] */
+};
+
+enum tape_step_kind {
+    STEP_KERNEL, /* args, on the task's images or part */
+    STEP_MIX,    /* the sum of a mix's parts */
+    STEP_SPLIT,  /* backward: the parts' gradients and those of the weights */
+    STEP_JOIN,   /* backward: the sum of the parts' gradients of the input */
+    STEP_SUM     /* part of a tree sum of slices */
 };
 
 struct tape_mix;
 
+struct tape_step {
+    struct tape_step *next;
+    enum tape_step_kind kind;
+    sy_kernel_fn kernel;
+    struct sy_op_args args; /* of all images of the segment */
+    size_t second_floats;   /* of one image of args.x2 */
+    size_t slice_floats;    /* args.partial is one slice for each shard */
+    struct tape_mix *mix;
+    /* STEP_SUM: slices at args.partial; the sums go to `to`, and what lies
+       behind the first `to_floats` goes to `rest`. */
+    int slice_count;
+    float *to, *rest;
+    size_t to_floats;
+};
+
+struct tape_item {
+    struct tape_item *next;
+    int segment; /* -1: by part */
+    int tasks;
+    struct tape_step *first, *last;
+};
+
+/* What follows a round, on the caller. */
+struct tape_after {
+    struct tape_after *next;
+    struct tape_moments *moments; /* merge, or in a backward add up, or NULL */
+    struct tape_mix *mix;         /* add up the gradients of its weights */
+};
+
+struct tape_round {
+    struct tape_item *first, *last;
+    struct tape_after *after;
+    int tasks;
+};
+
+/* Where the next step of a segment (or of a part of a mix) goes. */
+struct tape_cursor {
+    int round;
+    struct tape_item *item; /* open in that round, or NULL */
+};
+
 struct tape_member {
     int segment;
     struct tape_mix *mix; /* of which this is a part; NULL: a hard choice */
-    int entry;            /* in the mix */
-    float **value;        /* by value index of the plan */
-    float *output; /* what the unit leaves: a value, or a copy of the input */
-    float **grad;
-    bool *grad_written;
+    struct tape_cursor cursor;
+    struct tape_buffer **held; /* score: by value index, what to give back */
+    float **value;             /* by value index of the plan */
+    struct tape_buffer **grad; /* by value index, NULL: none yet */
     struct tape_moments **moments; /* by norm index */
 };
 
@@ -43,8 +107,6 @@ struct tape_group {
     int unit;
     int member_count;
     struct tape_member *member;
-    int task_count;
-    struct tape_task *task;
 };
 
 /* One entry of a soft choice: the block's group and the place in it. */
@@ -53,17 +115,21 @@ struct tape_part {
     int member;
 };
 
-/* A soft choice of a segment: what its parts leave is summed up here. */
+/* A soft choice of a segment: what its parts leave is summed up. */
 struct tape_mix {
     int segment;
     const struct sy_soft_choice *choice;
     struct tape_part *part; /* by entry */
-    float *output;
-    float *input_grad;   /* backward: all parts add to it */
-    bool input_written;  /* the first part has */
-    float *weight_grad;  /* by entry */
-    size_t input_floats; /* of one image */
+    size_t input_floats;    /* of one image */
     size_t output_floats;
+    float *output;
+    struct tape_buffer *held;        /* score: the output's */
+    const float *output_grad;        /* backward, as all below */
+    struct tape_buffer **part_grad;  /* by entry: of what the part leaves */
+    struct tape_buffer **part_input; /* by entry: of the part's input */
+    struct tape_buffer *input_grad;
+    float *weight_slices; /* SY_MAX_BLOCKS for each shard */
+    float *weight_grad;   /* by entry */
 };
 
 struct tape_stage {
@@ -71,6 +137,7 @@ struct tape_stage {
     struct tape_group *group;
     int mix_count;
     struct tape_mix *mix;
+    struct tape_part *hard; /* by segment; group NULL where it is soft */
 };
 
 struct sy_tape {
@@ -79,87 +146,138 @@ struct sy_tape {
     const struct sy_backend *backend;
     int shards;
 
-    struct sy_arena step;     /* lives from one forward to the next */
-    struct sy_arena grads[2]; /* stage s uses s % 2, so its successor's
-                                 gradients are still there */
-    bool scoring;             /* the last call was sy_tape_score */
+    struct sy_arena step;    /* lives from one forward to the next */
+    struct sy_arena buffers; /* of struct tape_buffer: gradients, slices, and
+                                in a score the values */
+    struct tape_buffer *free_buffers;
+    bool scoring; /* the last call was sy_tape_score */
+
     int segment_count;
     struct sy_segment *segment;
-    float **input; /* by segment: what enters the stage being built */
+    float **input; /* by segment: what enters the stage being built, in the
+                      end the outputs */
+    struct tape_buffer **input_held; /* score */
+    struct tape_cursor *cursor;      /* by segment */
     int stage_count;
     struct tape_stage *stage;
-    float **output_grad; /* by segment */
-    float **flow;        /* by segment: gradient entering a stage */
+    float **output_grad;       /* by segment */
+    struct tape_buffer **flow; /* by segment: gradient of a stage's output */
 
-    float *partial; /* one slice per task */
-    size_t partial_floats;
+    int round_count; /* enough for any program */
+    struct tape_round *round;
+    bool backward;
+
     float **scratch; /* by worker */
     size_t scratch_floats;
 };
 
-/* One node of one group, as the pool sees it. */
-struct tape_job {
-    struct sy_tape *tape;
-    const struct tape_group *group;
-    const struct sy_node *node;
-    sy_kernel_fn kernel;
-    bool backward;
-    size_t partial_size; /* floats of one task's slice */
-};
+/* --- tape_memory.c ----------------------------------------------------- */
 
-/*
- * Puts all segments into groups of stage `s` and gives them their buffers;
- * value 0 of each is tape->input, which afterwards is what the stage leaves.
- */
-enum sy_status tape_build_stage(struct sy_tape *tape, int s);
+/* Memory from round `round` on, with one holder; NULL: none left. */
+struct tape_buffer *tape_take(struct sy_tape *tape, size_t floats, int round);
 
-/*
- * Mixes of a stage. Forward: sums the parts up. Open: before the backward of
- * its groups, writes each part's gradient, weight * that of the output, and
- * the gradient of the weight; close: `flow` becomes the input's gradient.
- */
-void tape_mix_forward(struct sy_tape *tape, struct tape_stage *stage);
-enum sy_status tape_mix_open(struct sy_tape *tape, struct tape_stage *stage,
-                             struct sy_arena *arena, struct sy_error *err);
-void tape_mix_close(struct sy_tape *tape, struct tape_stage *stage);
+/* One holder less, who needed it until `round`. NULL is legal. */
+void tape_give(struct sy_tape *tape, struct tape_buffer *buffer, int round);
 
-/* Makes room for slices of `size` floats for `tasks` tasks. */
-enum sy_status tape_reserve_partial(struct sy_tape *tape, int tasks,
-                                    size_t size, struct sy_error *err);
+/* Ends the life of all buffers. */
+void tape_forget(struct sy_tape *tape);
 
-/* Makes room in every worker's scratch for the node on this group. */
-enum sy_status tape_reserve_scratch(struct sy_tape *tape,
-                                    const struct tape_group *group,
-                                    const struct sy_node *node,
-                                    struct sy_error *err);
+/* --- tape_program.c ---------------------------------------------------- */
 
-/* The slice of a task. */
-float *tape_slice(const struct tape_job *job, int task);
+/* An empty program with room for what all stages may need. */
+enum sy_status tape_program_begin(struct sy_tape *tape, bool backward);
 
-/* Runs the job's kernel on all tasks of the group. */
-void tape_run(struct tape_job *job);
+/* Runs it, round by round. */
+enum sy_status tape_program_run(struct sy_tape *tape, struct sy_error *err);
 
-/*
- * Adds up the slices of the tasks `list` (indices, in order) in a fixed
- * binary tree; the sum is left in the first one's slice.
- */
-void tape_sum(struct tape_job *job, const int *list, int count);
+/* Appends an empty step at the cursor of a segment; NULL: no memory. */
+struct tape_step *tape_append(struct sy_tape *tape, struct tape_cursor *cursor,
+                              int segment, enum tape_step_kind kind);
 
-/* Merges norm moments of the tasks `list` likewise; returns their rows. */
-int64_t tape_merge_moments(struct tape_job *job, const int *list, int count);
+/* An item of `parts` tasks in a round; NULL: no memory. */
+struct tape_item *tape_add_parts(struct sy_tape *tape, int round, int parts);
 
-/*
- * Writes to `list` the tasks of all members whose norm statistics are those
- * of member `first`, and returns how many; 0 when an earlier member has them.
- */
-int tape_slot_tasks(const struct sy_tape *tape, const struct tape_group *group,
-                    int first, int *list);
+/* Appends an empty step to an item; NULL: no memory. */
+struct tape_step *tape_add_step(struct sy_tape *tape, struct tape_item *item,
+                                enum tape_step_kind kind);
 
-/* The images of shard `s` of a segment: [first, first + count). */
+/* What is to follow a round; NULL: no memory. */
+struct tape_after *tape_add_after(struct sy_tape *tape, int round);
+
+/* The first round in which other tasks see what stands at the cursor. */
+int tape_ready(const struct tape_cursor *cursor);
+
+/* The last round in which something stands at the cursor. */
+int tape_last_round(const struct tape_cursor *cursor);
+
+/* The cursor's next step begins in `round`. */
+void tape_go_to(struct tape_cursor *cursor, int round);
+
+/* Shards of a segment, and the images of one: [first, first + count). */
+int tape_shards(const struct sy_tape *tape, int segment);
 void tape_shard(const struct sy_tape *tape, int segment, int s, int *first,
                 int *count);
 
-const struct sy_unit *tape_unit(const struct sy_tape *tape,
+/* --- tape_bind.c ------------------------------------------------------- */
+
+/* The plan of a group's unit. */
+const struct sy_plan *tape_plan(const struct sy_tape *tape,
                                 const struct tape_group *group);
+
+/* Floats of value `v` for all images of the member. */
+size_t tape_value_floats(const struct sy_tape *tape,
+                         const struct tape_group *group,
+                         const struct tape_member *member, int v);
+
+/*
+ * Fills in a kernel step on all images of a member: activations, parameters,
+ * and the moments of a norm; makes room in every worker's scratch.
+ */
+enum sy_status tape_bind(struct sy_tape *tape, struct tape_step *step,
+                         const struct tape_group *group,
+                         const struct tape_member *member,
+                         const struct sy_node *node);
+
+/* The backend's kernel of that node, or the reference's. */
+enum tape_pass { PASS_STATS, PASS_FORWARD, PASS_SUMS, PASS_BACKWARD };
+sy_kernel_fn tape_kernel(const struct sy_tape *tape, const struct sy_node *node,
+                         enum tape_pass pass);
+
+/* Parts that the node is cut into for the whole group, or 0: by shard. */
+int tape_parts(const struct sy_tape *tape, const struct tape_group *group,
+               const struct sy_node *node, enum sy_split_pass pass);
+
+/* True if the norms of two members of a group count their rows together. */
+bool tape_counts_together(const struct sy_tape *tape,
+                          const struct tape_group *group, int a, int b);
+
+/* True if no earlier member counts together with this one. */
+bool tape_is_first_of_slot(const struct sy_tape *tape,
+                           const struct tape_group *group, int member);
+
+/* --- tape_groups.c, tape_forward.c, tape_mix.c ------------------------- */
+
+/* Puts all segments into groups of stage `s`; they have no buffers yet. */
+enum sy_status tape_build_stage(struct sy_tape *tape, int s);
+
+/* Writes the program of all stages. */
+enum sy_status tape_write_forward(struct sy_tape *tape);
+
+/* The sum of a mix's parts, once all are computed. */
+enum sy_status tape_mix_forward(struct sy_tape *tape, struct tape_mix *mix);
+
+/*
+ * Backward of a mix: `split` gives each part the gradient of what it leaves,
+ * `join` adds up what the parts give their input and hands it on.
+ */
+enum sy_status tape_mix_split(struct sy_tape *tape, struct tape_mix *mix);
+enum sy_status tape_mix_join(struct sy_tape *tape, struct tape_mix *mix);
+
+/* The tasks of the steps of tape_mix.c: images [first, first + count). */
+void tape_run_mix(const struct sy_tape *tape, const struct tape_step *step,
+                  int shard, int first, int count);
+
+/* The gradients of the weights, from those of the shards. */
+void tape_mix_sum_weights(const struct sy_tape *tape, struct tape_mix *mix);
 
 #endif

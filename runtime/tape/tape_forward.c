@@ -1,0 +1,236 @@
+/*
+ * tape_forward.c - writes the program of a forward.
+ *
+ * DESIGN. Members are followed node by node. A shard goes on by itself until
+ * a norm needs the moments of all shards, or until a node is cut into parts.
+ * In training every value keeps its memory until the next forward, because
+ * the backward reads it; in a score a value's memory is free again after the
+ * stage that reads it.
+ */
+#include "runtime/tape/tape_private.h"
+
+/* Memory of value `v` of a member, which is first written in `round`. */
+static enum sy_status make_value(struct sy_tape *tape,
+                                 const struct tape_group *group,
+                                 struct tape_member *member, int v, int round)
+{
+    size_t floats = tape_value_floats(tape, group, member, v);
+    if (tape->scoring) {
+        member->held[v] = tape_take(tape, floats, round);
+        member->value[v] = member->held[v] != NULL ? member->held[v]->at : NULL;
+    } else {
+        member->value[v] = sy_arena_alloc(&tape->step, floats * sizeof(float));
+    }
+    return member->value[v] != NULL ? SY_OK : SY_NO_MEMORY;
+}
+
+/* The moments of the slot of member `first`, and where its slices begin. */
+static struct tape_moments *make_moments(struct sy_tape *tape,
+                                         struct tape_group *group, int first,
+                                         const struct sy_node *node)
+{
+    struct sy_shape shape = tape_plan(tape, group)->value[node->in[0]];
+    size_t size = 2 * (size_t)shape.c;
+    struct sy_arena *arena = &tape->step;
+    struct tape_moments *moments = sy_arena_zero(arena, 1, sizeof *moments);
+    if (moments == NULL) {
+        return NULL;
+    }
+    moments->channels = shape.c;
+    for (int m = first; m < group->member_count; m++) {
+        struct tape_member *member = &group->member[m];
+        if (tape_counts_together(tape, group, first, m)) {
+            moments->slice_count += tape_shards(tape, member->segment);
+            member->moments[node->norm] = moments;
+        }
+    }
+    size_t slices = (size_t)moments->slice_count;
+    moments->slice_rows = sy_arena_zero(arena, slices, sizeof(int64_t));
+    moments->slices = sy_arena_alloc(arena, slices * size * sizeof(float));
+    moments->batch = sy_arena_zero(arena, 2 * size, sizeof(float));
+    if (moments->slice_rows == NULL || moments->slices == NULL ||
+        moments->batch == NULL) {
+        return NULL;
+    }
+    moments->applied = moments->batch + size;
+    return moments;
+}
+
+/* Statistics of all members of one slot, merged at the end of a round. */
+static enum sy_status write_stats(struct sy_tape *tape,
+                                  struct tape_group *group, int first,
+                                  const struct sy_node *node)
+{
+    struct tape_moments *moments = make_moments(tape, group, first, node);
+    struct sy_shape shape = tape_plan(tape, group)->value[node->in[0]];
+    int slice = 0;
+    int round = 0;
+    for (int m = first; moments != NULL && m < group->member_count; m++) {
+        struct tape_member *member = &group->member[m];
+        if (member->moments[node->norm] != moments) {
+            continue;
+        }
+        struct tape_step *step =
+            tape_append(tape, &member->cursor, member->segment, STEP_KERNEL);
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        SY_TRY(tape_bind(tape, step, group, member, node));
+        step->kernel = tape_kernel(tape, node, PASS_STATS);
+        step->slice_floats = 2 * (size_t)shape.c;
+        step->args.partial =
+            moments->slices + (size_t)slice * step->slice_floats;
+        for (int s = 0; s < tape_shards(tape, member->segment); s++) {
+            int image, count;
+            tape_shard(tape, member->segment, s, &image, &count);
+            moments->slice_rows[slice++] = (int64_t)count * shape.h * shape.w;
+        }
+        moments->rows += (int64_t)step->args.count * shape.h * shape.w;
+        round = member->cursor.round > round ? member->cursor.round : round;
+    }
+    struct tape_after *after =
+        moments != NULL ? tape_add_after(tape, round) : NULL;
+    if (after == NULL) {
+        return SY_NO_MEMORY;
+    }
+    after->moments = moments;
+    for (int m = first; m < group->member_count; m++) {
+        if (group->member[m].moments[node->norm] == moments) {
+            tape_go_to(&group->member[m].cursor, round + 1);
+        }
+    }
+    return SY_OK;
+}
+
+/* The node in parts over all images of each member. */
+static enum sy_status write_parts(struct sy_tape *tape,
+                                  struct tape_group *group,
+                                  const struct sy_node *node, int parts)
+{
+    int round = 0;
+    for (int m = 0; m < group->member_count; m++) {
+        int ready = tape_ready(&group->member[m].cursor);
+        round = ready > round ? ready : round;
+    }
+    struct tape_item *item = tape_add_parts(tape, round, parts);
+    for (int m = 0; m < group->member_count; m++) {
+        struct tape_member *member = &group->member[m];
+        SY_TRY(make_value(tape, group, member, node->out, round));
+        struct tape_step *step =
+            item != NULL ? tape_add_step(tape, item, STEP_KERNEL) : NULL;
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        SY_TRY(tape_bind(tape, step, group, member, node));
+        step->kernel = tape->backend->split[node->op]->forward;
+        tape_go_to(&member->cursor, round + 1);
+    }
+    return SY_OK;
+}
+
+static enum sy_status write_node(struct sy_tape *tape, struct tape_group *group,
+                                 const struct sy_node *node)
+{
+    for (int m = 0; node->norm >= 0 && m < group->member_count; m++) {
+        if (tape_is_first_of_slot(tape, group, m)) {
+            SY_TRY(write_stats(tape, group, m, node));
+        }
+    }
+    int parts = tape_parts(tape, group, node, SY_SPLIT_FORWARD);
+    if (parts > 0) {
+        return write_parts(tape, group, node, parts);
+    }
+    for (int m = 0; m < group->member_count; m++) {
+        struct tape_member *member = &group->member[m];
+        SY_TRY(
+            make_value(tape, group, member, node->out, member->cursor.round));
+        struct tape_step *step =
+            tape_append(tape, &member->cursor, member->segment, STEP_KERNEL);
+        if (step == NULL) {
+            return SY_NO_MEMORY;
+        }
+        SY_TRY(tape_bind(tape, step, group, member, node));
+        step->kernel = tape_kernel(tape, node, PASS_FORWARD);
+    }
+    return SY_OK;
+}
+
+/* What a segment leaves enters the next stage; what entered is not held. */
+static void leave_stage(struct sy_tape *tape, int segment, float *output,
+                        struct tape_buffer *held, struct tape_cursor cursor)
+{
+    struct tape_buffer *before = tape->input_held[segment];
+    tape->cursor[segment] = cursor;
+    if (output == tape->input[segment]) {
+        return; /* passed on */
+    }
+    tape->input[segment] = output;
+    tape->input_held[segment] = held;
+    if (held != NULL) {
+        held->holders++;
+    }
+    tape_give(tape, before, tape_last_round(&cursor));
+}
+
+/* Members do not hold values any more; mixes may read them until the end. */
+static void give_values(struct sy_tape *tape, const struct tape_stage *stage)
+{
+    int last = 0;
+    for (int i = 0; i < tape->segment_count; i++) {
+        int mine = tape_last_round(&tape->cursor[i]);
+        last = mine > last ? mine : last;
+    }
+    for (int g = 0; g < stage->group_count; g++) {
+        const struct tape_group *group = &stage->group[g];
+        int values = tape_plan(tape, group)->value_count;
+        for (int m = 0; m < group->member_count; m++) {
+            for (int v = 1; v < values; v++) {
+                tape_give(tape, group->member[m].held[v], last);
+            }
+        }
+    }
+    for (int m = 0; m < stage->mix_count; m++) {
+        tape_give(tape, stage->mix[m].held, last);
+    }
+}
+
+static enum sy_status write_stage(struct sy_tape *tape, int s)
+{
+    struct tape_stage *stage = &tape->stage[s];
+    for (int g = 0; g < stage->group_count; g++) {
+        struct tape_group *group = &stage->group[g];
+        const struct sy_plan *plan = tape_plan(tape, group);
+        for (int n = 0; n < plan->node_count; n++) {
+            SY_TRY(write_node(tape, group, &plan->node[n]));
+        }
+    }
+    for (int m = 0; m < stage->mix_count; m++) {
+        struct tape_mix *mix = &stage->mix[m];
+        SY_TRY(tape_mix_forward(tape, mix));
+        leave_stage(tape, mix->segment, mix->output, mix->held,
+                    tape->cursor[mix->segment]);
+    }
+    for (int i = 0; i < tape->segment_count; i++) {
+        const struct tape_part *part = &stage->hard[i];
+        if (part->group != NULL) {
+            const struct tape_member *member =
+                &part->group->member[part->member];
+            int output = tape_plan(tape, part->group)->output;
+            leave_stage(tape, i, member->value[output], member->held[output],
+                        member->cursor);
+        }
+    }
+    if (tape->scoring) {
+        give_values(tape, stage);
+    }
+    return SY_OK;
+}
+
+enum sy_status tape_write_forward(struct sy_tape *tape)
+{
+    for (int s = 0; s < tape->stage_count; s++) {
+        SY_TRY(tape_build_stage(tape, s));
+        SY_TRY(write_stage(tape, s));
+    }
+    return SY_OK;
+}

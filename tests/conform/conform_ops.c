@@ -397,6 +397,130 @@ static void check_fused(const struct sy_backend *backend, const struct setup *s,
     free(found);
 }
 
+/* All parts of one kernel of a split, on the images of `s`. */
+static void run_split(const struct sy_backend *backend, const struct setup *s,
+                      sy_kernel_fn kernel, int parts, struct sy_op_args args)
+{
+    struct guarded scratch =
+        guard_new(backend->scratch(&s->node, s->in, s->out, s->count), NAN);
+    args.node = &s->node;
+    args.in = s->in;
+    args.out = s->out;
+    args.count = s->count;
+    args.x = s->field[X];
+    args.w = s->field[W];
+    args.b = s->field[B];
+    args.y = args.y != NULL ? args.y : s->field[Y];
+    args.dy = args.dy != NULL ? args.dy : s->field[DY];
+    args.parts = parts;
+    args.scratch = scratch.data;
+    for (args.part = 0; args.part < parts; args.part++) {
+        kernel(&args);
+    }
+    if (!guard_intact(&scratch)) {
+        fail(backend, s, "split", "scratch overrun");
+    }
+    free(scratch.block);
+}
+
+static void check_split_forward(const struct sy_backend *backend,
+                                const struct setup *s,
+                                const struct setup *absolute, int parts)
+{
+    struct outputs truth, magnitude, found;
+    truth_and_magnitude(s, absolute, FORWARD, &truth, &magnitude);
+    outputs_new(&found, s, FORWARD);
+    run_split(backend, s, backend->split[s->node.op]->forward, parts,
+              (struct sy_op_args){.y = found.at[OUT_Y].data});
+    compare(backend, s, "forward in parts", truth.at[OUT_Y].data,
+            magnitude.at[OUT_Y].data, found.at[OUT_Y].data, s->floats[Y],
+            act_extra(s->node.act));
+    if (!guard_intact(&found.at[OUT_Y])) {
+        fail(backend, s, "forward in parts", "wrote outside y");
+    }
+    outputs_free(&truth);
+    outputs_free(&magnitude);
+    outputs_free(&found);
+}
+
+/* Slope, data and weight; the weight in two goes, of which one adds. */
+static void check_split_backward(const struct sy_backend *backend,
+                                 const struct setup *s,
+                                 const struct setup *absolute, int parts,
+                                 bool add)
+{
+    const struct sy_split *split = backend->split[s->node.op];
+    enum stage stage = add ? BACKWARD_ADD : BACKWARD;
+    struct outputs truth, magnitude, found;
+    struct guarded dz = guard_new(s->floats[DY], NAN);
+    struct guarded db = guard_new(s->floats[B], NAN);
+    truth_and_magnitude(s, absolute, stage, &truth, &magnitude);
+    outputs_new(&found, s, stage);
+    memcpy(dz.data, s->field[DY], s->floats[DY] * sizeof(float));
+    if (s->node.act != SY_ACT_NONE) {
+        run_split(backend, s, split->slope, 1,
+                  (struct sy_op_args){.dx2 = dz.data, .dy = dz.data});
+    }
+    if (split->data != NULL) {
+        run_split(backend, s, split->data, parts,
+                  (struct sy_op_args){.dy = dz.data,
+                                      .dx = found.at[OUT_DX].data,
+                                      .add_dx = add});
+        compare(backend, s, "dx in parts", truth.at[OUT_DX].data,
+                magnitude.at[OUT_DX].data, found.at[OUT_DX].data, s->floats[X],
+                0.0);
+    }
+    for (int go = 0, first = 0; go < 2; go++) {
+        int end = go == 0 ? s->count / 2 : s->count;
+        struct setup slice = setup_slice(s, first, end - first);
+        run_split(backend, &slice, split->weight, parts,
+                  (struct sy_op_args){.dy = dz.data + s->floats[DY] /
+                                                          (size_t)s->count *
+                                                          (size_t)first,
+                                      .partial = found.at[OUT_PARTIAL].data,
+                                      .db = db.data,
+                                      .add_partial = go == 1});
+        first = end;
+    }
+    compare(backend, s, "weights in parts", truth.at[OUT_PARTIAL].data,
+            magnitude.at[OUT_PARTIAL].data, found.at[OUT_PARTIAL].data,
+            s->floats[W], 0.0);
+    if (s->node.op == SY_OP_DENSE) {
+        compare(backend, s, "biases in parts",
+                truth.at[OUT_PARTIAL].data + s->floats[W],
+                magnitude.at[OUT_PARTIAL].data + s->floats[W], db.data,
+                s->floats[B], 0.0);
+    }
+    if (!guard_intact(&dz) || !guard_intact(&db) ||
+        !guard_intact(&found.at[OUT_DX]) ||
+        !guard_intact(&found.at[OUT_PARTIAL])) {
+        fail(backend, s, "backward in parts", "wrote outside");
+    }
+    outputs_free(&truth);
+    outputs_free(&magnitude);
+    outputs_free(&found);
+    free(dz.block);
+    free(db.block);
+}
+
+/* What a backend can cut into parts, cut into some numbers of parts. */
+static void check_split(const struct sy_backend *backend, const struct setup *s,
+                        const struct setup *absolute)
+{
+    static const int cuts[] = {1, 3, 8};
+    const struct sy_split *split = backend->split[s->node.op];
+    bool can = split != NULL && s->count > 0 &&
+               (s->node.op == SY_OP_DENSE ||
+                split->parts(SY_SPLIT_BACKWARD, &s->node, s->in, s->out,
+                             s->count, 1 << 20) > 0);
+    for (size_t i = 0; can && i < sizeof cuts / sizeof cuts[0]; i++) {
+        if (split->forward != NULL) {
+            check_split_forward(backend, s, absolute, cuts[i]);
+        }
+        check_split_backward(backend, s, absolute, cuts[i], i == 1);
+    }
+}
+
 static void test_case(const struct op_case *c, int index)
 {
     const struct sy_backend *const *all = sy_backends();
@@ -412,6 +536,7 @@ static void test_case(const struct op_case *c, int index)
             check_stage(all[i], &s, &absolute, (enum stage)stage);
         }
         check_parts(all[i], &s, &absolute);
+        check_split(all[i], &s, &absolute);
         check_infer(all[i], &s, &absolute);
         check_fused(all[i], &s, &absolute);
     }

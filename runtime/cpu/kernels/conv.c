@@ -107,7 +107,9 @@ static void direct(const struct sy_op_args *args, bool backward)
             tile_forward(args, depth, &tile);
             continue;
         }
-        tile_weight(args, depth, &tile);
+        if (args->partial != NULL) {
+            tile_weight(args, depth, &tile);
+        }
         if (args->dx != NULL) {
             tile_data(args, depth, &tile, args->dx + g * depth, args->add_dx);
         }
@@ -164,3 +166,43 @@ void SY_KERNEL(conv_backward)(const struct sy_op_args *args)
         tiled(args, true);
     }
 }
+
+/*
+ * In parts where writing and reading a gradient for each shard costs more
+ * memory traffic than reading x and dy once more.
+ */
+static int split_parts(enum sy_split_pass pass, const struct sy_node *node,
+                       struct sy_shape in, struct sy_shape out, int images,
+                       int shards)
+{
+    int64_t weights = (int64_t)in.c * out.c;
+    int64_t rows = (int64_t)images * out.h * out.w;
+    bool fits = pass == SY_SPLIT_BACKWARD && is_direct(node) &&
+                node->groups == 1 &&
+                2 * shards * weights > rows * (in.c + out.c);
+    return fits ? SPLIT_PARTS : 0;
+}
+
+/* A range of the rows of the weight. */
+static void split_weight(const struct sy_op_args *args)
+{
+    int first = split_at(args->in.c, args->part, args->parts);
+    int end = split_at(args->in.c, args->part + 1, args->parts);
+    struct sy_gemm gemm = {.transpose_a = true,
+                           .m = end - first,
+                           .n = args->out.c,
+                           .k = args->count * args->out.h * args->out.w,
+                           .lda = args->in.c,
+                           .ldb = args->out.c,
+                           .ldc = args->out.c,
+                           .accumulate = args->add_partial};
+    if (end > first) {
+        training_gemm(&gemm, args->x + first, args->dy,
+                      args->partial + (ptrdiff_t)first * args->out.c);
+    }
+}
+
+const struct sy_split SY_KERNEL(conv_split) = {
+    .parts = split_parts,
+    .weight = split_weight,
+};

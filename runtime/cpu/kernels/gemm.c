@@ -260,6 +260,36 @@ size_t SY_KERNEL(packed)(int k, int n)
     return (size_t)k * (size_t)((n + VL - 1) / VL * VL);
 }
 
+/* As pack_panel, where the columns of B lie along memory: squares of VL. */
+static void pack_transposed(float *to, const float *b, ptrdiff_t column, int k,
+                            int n, int vectors)
+{
+    int width = vectors * VL;
+    for (int p = 0; p < k; p += VL) {
+        struct lanes steps = v_lanes(p, k);
+        int count = k - p < VL ? k - p : VL;
+        for (int j = 0; j < width; j += VL) {
+            vf square[VL];
+            UNROLL for (int i = 0; i < VL; i++)
+            {
+                square[i] = j + i < n ? v_get(b + (j + i) * column + p, steps)
+                                      : v_zero();
+            }
+            v_transpose(square);
+            if (count == VL) {
+                UNROLL for (int i = 0; i < VL; i++)
+                {
+                    v_store(to + (p + i) * width + j, square[i]);
+                }
+                continue;
+            }
+            for (int i = 0; i < count; i++) {
+                v_store(to + (p + i) * width + j, square[i]);
+            }
+        }
+    }
+}
+
 /* One panel: n columns (the rest of the last vector is zero). */
 static void pack_panel(float *to, const float *b, ptrdiff_t row, ptrdiff_t step,
                        int k, int n, int vectors)
@@ -274,6 +304,10 @@ static void pack_panel(float *to, const float *b, ptrdiff_t row, ptrdiff_t step,
             v_store(to + width - VL, v_get(b + p * row + width - VL, last));
             to += width;
         }
+        return;
+    }
+    if (row == 1) {
+        pack_transposed(to, b, step, k, n, vectors);
         return;
     }
     for (int p = 0; p < k; p++) {

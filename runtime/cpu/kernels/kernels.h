@@ -74,6 +74,16 @@ void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
 #define training_gemm sy_sgemm
 #endif
 
+/* Training in parts (struct sy_split): ranges of columns begin at vectors. */
+enum { SPLIT_PARTS = 8 };
+INLINE int split_at(int columns, int part, int parts)
+{
+    int vectors = (columns + VL - 1) / VL;
+    int at = (int)((int64_t)vectors * part / parts) * VL;
+    return at < columns ? at : columns;
+}
+extern const struct sy_split SY_KERNEL(conv_split), SY_KERNEL(dense_split);
+
 /* Training. */
 void SY_KERNEL(conv_forward)(const struct sy_op_args *args);
 void SY_KERNEL(conv_backward)(const struct sy_op_args *args);

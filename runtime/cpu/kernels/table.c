@@ -65,6 +65,11 @@ const struct sy_backend SY_PASTE(sy_backend, SY_ISA) = {
                  [SY_OP_DENSE] = SY_KERNEL(dense_backward),
                  [SY_OP_SCALE] = SY_KERNEL(scale_backward)},
     .scratch = scratch,
+#if defined(__FMA__)
+    /* What is left to BLAS is cut by shard. */
+    .split = {[SY_OP_CONV] = &SY_KERNEL(conv_split),
+              [SY_OP_DENSE] = &SY_KERNEL(dense_split)},
+#endif
     .infer = {[SY_OP_CONV] = SY_KERNEL(conv_infer),
               [SY_OP_DEPTHWISE] = SY_KERNEL(depthwise_infer),
               [SY_OP_NORM] = SY_KERNEL(norm_infer),

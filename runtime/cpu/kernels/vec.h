@@ -186,6 +186,38 @@ INLINE void v_put(float *p, vf v, struct lanes lanes)
     }
 }
 
+/* The numbers of the lanes. */
+INLINE vi v_lane_numbers(void)
+{
+#if defined(__AVX512F__)
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif defined(__AVX2__)
+    return (vi){0, 1, 2, 3, 4, 5, 6, 7};
+#else
+    return (vi){0, 1, 2, 3};
+#endif
+}
+
+/* Transposes a square of VL vectors: blocks of 1, 2, 4, ... change places. */
+INLINE void v_transpose(vf row[VL])
+{
+    vi lane = v_lane_numbers();
+    UNROLL for (int d = 1; d < VL; d *= 2)
+    {
+        vi of_second = (lane & d) != 0;
+        vi upper = (of_second & (lane + (VL - d))) | (~of_second & lane);
+        vi lower = (of_second & (lane + VL)) | (~of_second & (lane + d));
+        UNROLL for (int i = 0; i < VL; i++)
+        {
+            if ((i & d) == 0) {
+                vf a = row[i], b = row[i + d];
+                row[i] = __builtin_shuffle(a, b, upper);
+                row[i + d] = __builtin_shuffle(a, b, lower);
+            }
+        }
+    }
+}
+
 /* The sum of all lanes, in a fixed order. */
 INLINE float v_sum(vf v)
 {

@@ -7,11 +7,14 @@
  *     bits 0-15   workers inside      bit 16   open      bits 17-63 generation
  *
  * A worker enters with one compare-and-swap, only while the job is open, and
- * at most once for each generation; inside, it takes task numbers from `next`
- * until they run out, and leaves. The caller works as well, closes the job
+ * at most once for each generation; inside, it takes task numbers until they
+ * run out, and leaves. Each worker has a range of numbers of its own, and when
+ * that is empty goes round those of the others: so loops over the same things
+ * find a worker, and its core's cache, at the same ones again, and still
+ * nobody waits while there is work. The caller works as well, closes the job
  * when the numbers have run out, and waits until nobody is inside. So:
  *
- *   - the job's fields (fn, context, tasks, next) are written only while no
+ *   - the job's fields (fn, context, ranges) are written only while no
  *     worker is inside and none can enter, and are plain, but for `next`;
  *   - a worker that is still asleep is not waited for, and later finds the
  *     job closed: a short loop costs the caller nothing but the wake-up call.
@@ -43,6 +46,12 @@ static const uint64_t inside_mask = 0xFFFF;
 static const uint64_t open_bit = UINT64_C(1) << 16;
 enum { GENERATION_SHIFT = 17 };
 
+/* The numbers that one worker takes first: next .. end - 1 are left. */
+struct range {
+    _Alignas(SY_ALIGN_BYTES) atomic_int next;
+    int end;
+};
+
 struct worker {
     pthread_t thread;
     struct sy_pool *pool;
@@ -53,7 +62,7 @@ struct sy_pool {
     /* The job; see the top for when these may be written. */
     sy_task_fn task;
     void *context;
-    int tasks;
+    struct range *range; /* one of each worker */
 
     /* Fixed after the start. */
     int threads;
@@ -61,7 +70,6 @@ struct sy_pool {
     struct worker *workers; /* threads - 1 of them */
 
     _Alignas(SY_ALIGN_BYTES) atomic_uint_least64_t state;
-    _Alignas(SY_ALIGN_BYTES) atomic_int next; /* the next task to take */
     _Alignas(SY_ALIGN_BYTES) atomic_int sleepers;
     atomic_bool caller_sleeps;
     atomic_bool stopping;
@@ -153,16 +161,19 @@ static void wait_until_empty(struct sy_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* Takes tasks until they run out. */
+/* Takes tasks until they run out, the worker's own first. */
 static void take_tasks(struct sy_pool *pool, int worker)
 {
     inside_task = true;
-    for (;;) {
-        int task = atomic_fetch_add(&pool->next, 1);
-        if (task >= pool->tasks) {
-            break;
+    for (int i = 0; i < pool->threads; i++) {
+        struct range *range = &pool->range[(worker + i) % pool->threads];
+        for (;;) {
+            int task = atomic_fetch_add(&range->next, 1);
+            if (task >= range->end) {
+                break;
+            }
+            pool->task(pool->context, task, worker);
         }
-        pool->task(pool->context, task, worker);
     }
     inside_task = false;
 }
@@ -252,13 +263,16 @@ enum sy_status sy_pool_new(struct sy_pool **out, int threads,
     }
     struct sy_pool *pool = sy_alloc_zero(1, sizeof *pool);
     struct worker *workers = sy_alloc_zero((size_t)threads, sizeof *workers);
-    if (pool == NULL || workers == NULL) {
+    struct range *ranges = sy_alloc_zero((size_t)threads, sizeof *ranges);
+    if (pool == NULL || workers == NULL || ranges == NULL) {
+        sy_free(ranges);
         sy_free(workers);
         sy_free(pool);
         return sy_fail(err, SY_NO_MEMORY, "no memory for a pool of %d threads",
                        threads);
     }
     pool->workers = workers;
+    pool->range = ranges;
     pool->threads = 1;
     pool->spins = threads <= cpus;
     atomic_init(&pool->state, 0);
@@ -294,6 +308,7 @@ void sy_pool_free(struct sy_pool *pool)
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
     sy_free(pool->workers);
+    sy_free(pool->range);
     sy_free(pool);
 }
 
@@ -308,8 +323,11 @@ static void run_shared(struct sy_pool *pool, int tasks, sy_task_fn task,
 {
     pool->task = task;
     pool->context = context;
-    pool->tasks = tasks;
-    atomic_store(&pool->next, 0);
+    for (int w = 0; w < pool->threads; w++) {
+        struct range *range = &pool->range[w];
+        atomic_store(&range->next, (int)((int64_t)tasks * w / pool->threads));
+        range->end = (int)((int64_t)tasks * (w + 1) / pool->threads);
+    }
     uint64_t generation = (atomic_load(&pool->state) >> GENERATION_SHIFT) + 1;
     atomic_store(&pool->state, generation << GENERATION_SHIFT | open_bit);
     if (atomic_load(&pool->sleepers) > 0) {

@@ -64,6 +64,10 @@ void nas_optimiser_step(struct nas_optimiser *optimiser,
                         const uint8_t *used, double rate, int64_t step,
                         struct sy_pool *pool);
 
+/* average += share * (values - average), elementwise likewise. */
+void nas_average_step(float *average, const float *values, size_t count,
+                      double share, struct sy_pool *pool);
+
 /*
  * Learning rate at `step` of `steps`: linear from 0 over the first
  * warmup * steps, then half a cosine down to 0.

@@ -344,11 +344,8 @@ static void move_average(struct training *t)
     }
     double young = (1.0 + (double)t->step) / (10.0 + (double)t->step);
     double decay = t->config->train.ema;
-    float share = (float)(1.0 - (young < decay ? young : decay));
-    const float *values = t->network->values;
-    for (size_t i = 0; i < t->network->value_count; i++) {
-        t->average[i] += share * (values[i] - t->average[i]);
-    }
+    nas_average_step(t->average, t->network->values, t->network->value_count,
+                     1.0 - (young < decay ? young : decay), t->pool);
 }
 
 static enum sy_status do_step(struct training *t, struct sy_error *err)

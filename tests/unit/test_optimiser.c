@@ -193,6 +193,52 @@ START_TEST(the_number_of_threads_does_not_matter)
 }
 END_TEST
 
+START_TEST(every_number_of_a_long_tensor_is_stepped_once)
+{
+    enum { LENGTHS = 3 };
+    static const size_t lengths[LENGTHS] = {40001, 33333, 50007};
+    const uint8_t used[LENGTHS] = {1, 0, 1};
+    struct nas_optimiser_config config =
+        nas_optimiser_defaults((enum nas_optimiser_kind)_i);
+    struct sy_tensor tensor[LENGTHS] = {0};
+    struct nas_optimiser optimiser;
+    struct sy_pool *pool = NULL;
+    size_t count = 0;
+    for (int t = 0; t < LENGTHS; t++) {
+        tensor[t].offset = count;
+        tensor[t].count = lengths[t];
+        tensor[t].decay = true;
+        count += lengths[t];
+    }
+    float *values = sy_alloc_zero(count, sizeof *values);
+    float *grads = sy_alloc_zero(count, sizeof *grads);
+    float *average = sy_alloc_zero(count, sizeof *average);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = 0.75f;
+        grads[i] = 0.25f;
+    }
+    struct sy_network network = {.tensor_count = LENGTHS,
+                                 .tensor = tensor,
+                                 .value_count = count,
+                                 .values = values};
+    sy_check_ok(sy_pool_new(&pool, 2, &err), err);
+    sy_check_ok(nas_optimiser_init(&optimiser, &config, count, &err), err);
+    nas_optimiser_step(&optimiser, &network, grads, used, config.rate, 0, pool);
+    nas_average_step(average, values, count, 0.5, pool);
+    ck_assert(values[0] != 0.75f);
+    for (size_t i = 0; i < count; i++) {
+        bool stepped = i < lengths[0] || i >= lengths[0] + lengths[1];
+        ck_assert_float_eq(values[i], stepped ? values[0] : 0.75f);
+        ck_assert_float_eq(average[i], 0.5f * values[i]);
+    }
+    nas_optimiser_release(&optimiser);
+    sy_pool_free(pool);
+    sy_free(values);
+    sy_free(grads);
+    sy_free(average);
+}
+END_TEST
+
 START_TEST(slots_start_as_their_kind_wants_them)
 {
     struct nas_optimiser_config config =
@@ -247,6 +293,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, what_was_not_used_neither_moves_nor_decays, 0,
                         NAS_OPTIMISERS);
     tcase_add_loop_test(tc, the_number_of_threads_does_not_matter, 0,
+                        NAS_OPTIMISERS);
+    tcase_add_loop_test(tc, every_number_of_a_long_tensor_is_stepped_once, 0,
                         NAS_OPTIMISERS);
     tcase_add_loop_test(tc, slots_start_as_their_kind_wants_them, 0,
                         NAS_OPTIMISERS);

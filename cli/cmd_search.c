@@ -99,11 +99,14 @@ const struct cli_command cmd_search = {
     .name = "search",
     .usage = "search CONFIG --data DIR --out RUN [--resume]",
     .summary = "Searches a path for every domain on one supernet",
-    .about = "Leaves RUN/paths.json, for `train --paths`. The checkpoint goes "
-             "to RUN on a\nschedule and at SIGINT; --resume continues to the "
-             "same bits as an\nuninterrupted run. While it runs, `r` is each "
-             "domain's reward, `H` what its\ncontroller has not decided yet, "
-             "`c` the cost to expect of its path.",
+    .about =
+        "Leaves RUN/paths.json, for `train --paths`, and RUN/report.html for\n"
+        "people; RUN/study.sqlite has the history. The checkpoint goes to RUN\n"
+        "on a schedule and at SIGINT; --resume continues to the same bits as\n"
+        "an uninterrupted run. While it runs, `r` is each domain's reward, "
+        "`H`\n"
+        "what its controller has not decided yet, `c` the cost to expect of\n"
+        "its path.",
     .example = "switchyard search configs/five.json --data ../shared/data \\\n"
                "      --out runs/five",
     .options = options,

@@ -207,7 +207,7 @@ static void open_study(struct searching *s)
     char path[SY_PATH_BYTES];
     char *config = json_dumps(s->config.effective, JSON_COMPACT);
     struct nas_study_run run = {
-        .label = "search",
+        .label = NAS_SEARCH_LABEL,
         .identity = s->identity,
         .config = config,
         .seed = (int64_t)s->config.seed,

@@ -9,6 +9,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/network/paths_json.h"
+#include "search/report/report.h"
 #include "search/supernet/search_private.h"
 
 /* Where the paths come from, for model.json. Owned; NULL: no memory. */
@@ -52,6 +53,39 @@ out:
     json_decref(root);
     sy_free(paths);
     return status;
+}
+
+/* The page about it. The search is done: that it cannot be drawn is said. */
+static void save_page(const struct searching *s,
+                      const struct nas_search_report *report)
+{
+    char page[SY_PATH_BYTES], study[SY_PATH_BYTES];
+    struct sy_error err;
+    struct nas_report_job job = {
+        .out = page,
+        .title = s->config.name,
+        .spec = &s->config.network,
+        .study = s->study != NULL ? study : NULL,
+        .label = NAS_SEARCH_LABEL,
+        .paths = report->paths_file,
+    };
+    nas_study_flush(s->study);
+    if (sy_path_join(page, sizeof page, s->job->run, "report.html", &err) !=
+            SY_OK ||
+        sy_path_join(study, sizeof study, s->job->run, NAS_STUDY_FILE, &err) !=
+            SY_OK) {
+        sy_log_warn("there is no report: %s", err.message);
+        return;
+    }
+    enum sy_status status = nas_report_write(&job, &err);
+    if (status != SY_OK && job.study != NULL) {
+        sy_log_warn("the report has no history: %s", err.message);
+        job.study = NULL;
+        status = nas_report_write(&job, &err);
+    }
+    if (status != SY_OK) {
+        sy_log_warn("there is no report: %s", err.message);
+    }
 }
 
 /* The domains' paths, what they are worth, and paths.json. */
@@ -100,5 +134,7 @@ enum sy_status search_result(struct searching *s,
                     "search longer, or raise search.controller.travel",
                     100 * report->entropy, 100 * NAS_SEARCH_UNDECIDED);
     }
-    return save_paths(s, report, err);
+    SY_TRY(save_paths(s, report, err));
+    save_page(s, report);
+    return SY_OK;
 }

@@ -70,6 +70,23 @@ kill_thrice r/kill/checkpoint.safetensors \
 same "a search killed three times: paths and weights of the whole run" \
     "$(hash_run r/kill)" "$whole"
 
+# The history of the killed run is that of the whole one, row by row.
+python3 - <<'PY'
+import sqlite3
+def rows(run):
+    db = sqlite3.connect(f"file:r/{run}/study.sqlite?mode=ro", uri=True)
+    return [db.execute(sql).fetchall() for sql in (
+        "SELECT step, domain, loss, accuracy, weight, reward, entropy, cost FROM steps ORDER BY 1, 2",
+        "SELECT step, domain, sample, path, accuracy, cost, reward FROM samples ORDER BY 1, 2, 3",
+        "SELECT step, domain, kind, path, top1, madds FROM evaluations ORDER BY 1, 2",
+        "SELECT label, identity, seed, steps FROM runs")]
+whole, killed = rows("long"), rows("kill")
+assert whole[0] and whole[1] and whole[2] and len(whole[3]) == 1
+assert whole == killed, "a killed run has another history"
+PY
+grep -q 'id="document">{"title":"tiny"' r/kill/report.html || fail "no report"
+run 0 sy report r/first
+
 run 0 search --out r/kill "${long[@]}" --resume
 same "a search that has ended is resumed to the same end" \
     "$(hash_run r/kill)" "$whole"

@@ -15,7 +15,7 @@
 #include "runtime/base/status.h"
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_BAD_INPUT = 2 };
-enum { CLI_MAX_ARGS = 4096, CLI_MAX_OPTIONS = 32, CLI_MAX_LIST = 64 };
+enum { CLI_MAX_ARGS = 4096, CLI_MAX_OPTIONS = 64, CLI_MAX_LIST = 64 };
 
 enum cli_kind {
     CLI_FLAG, /* --json */

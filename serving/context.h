@@ -1,7 +1,7 @@
 /*
  * context.h - what handlers see of the server.
  *
- * Thread: any; nothing in it changes but `draining`.
+ * Thread: any; what changes while it runs is atomic.
  */
 #ifndef SRV_CONTEXT_H
 #define SRV_CONTEXT_H
@@ -12,9 +12,9 @@
 struct srv_context {
     struct srv_repository *repository;
     struct srv_batcher *batcher;
-    int64_t request_timeout_ns;
-    int max_images;       /* of one request */
-    atomic_bool draining; /* on the way to the end: not ready any more */
+    _Atomic int64_t request_timeout_ns;
+    atomic_int max_images; /* of one request */
+    atomic_bool draining;  /* on the way to the end: not ready any more */
 };
 
 #endif

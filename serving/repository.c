@@ -37,6 +37,8 @@ struct srv_repository {
     struct slot *slot;    /* [SRV_MAX_NETWORKS] */
     pthread_mutex_t lock; /* guards the slots but their names, and stopping */
     pthread_cond_t work;  /* a slot is pending, or stopping */
+    int weight_count;     /* guarded too, as are the weights */
+    struct srv_weight weight[SRV_MAX_WEIGHTS];
     pthread_t housekeeper;
     bool running; /* init thread only */
     bool stopping;
@@ -85,6 +87,24 @@ static enum sy_status see_folder(void *context, const char *name, bool is_dir,
     return add_slot(repository, name, err);
 }
 
+/* Gives a network's domains their weights; the lock is held. */
+static void weigh(const struct srv_repository *repository,
+                  struct srv_live *live)
+{
+    for (int d = 0; d < live->network->domain_count; d++) {
+        char model[2 * SY_NAME_BYTES];
+        int weight = 1;
+        snprintf(model, sizeof model, "%s.%s", live->name,
+                 live->network->domain[d].name);
+        for (int i = 0; i < repository->weight_count; i++) {
+            if (strcmp(repository->weight[i].model, model) == 0) {
+                weight = repository->weight[i].weight;
+            }
+        }
+        atomic_store(&live->weight[d], weight);
+    }
+}
+
 /* Puts the outcome in; the old pointer, or one not wanted, is dropped. */
 static void publish(struct srv_repository *repository, struct slot *slot,
                     struct srv_live *live, struct sy_error *err)
@@ -96,6 +116,7 @@ static void publish(struct srv_repository *repository, struct slot *slot,
                 slot->name);
     } else {
         if (live != NULL) {
+            weigh(repository, live);
             dropped = slot->live;
             slot->live = live;
         }
@@ -113,6 +134,7 @@ static void load_slot(struct srv_repository *repository, struct slot *slot,
     struct srv_live_options options = {.repository = repository->path,
                                        .name = slot->name,
                                        .pool = repository->options.pool,
+                                       .budget = repository->options.budget,
                                        .max_batch =
                                            repository->options.max_batch};
     struct srv_live *live = NULL;
@@ -182,6 +204,11 @@ enum sy_status srv_repository_new(struct srv_repository **repository,
     enum sy_status status = SY_OK;
     made->options = *options;
     atomic_init(&made->count, 0);
+    SY_ASSERT(options->weight_count <= SRV_MAX_WEIGHTS);
+    made->weight_count = options->weight_count;
+    for (int i = 0; i < options->weight_count; i++) {
+        made->weight[i] = options->weights[i];
+    }
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->work, NULL);
     int bytes = snprintf(made->path, sizeof made->path, "%s", options->path);
@@ -409,4 +436,21 @@ enum sy_status srv_repository_ready(struct srv_repository *repository,
         }
     }
     return SY_OK;
+}
+
+void srv_repository_set_weights(struct srv_repository *repository,
+                                const struct srv_weight *weights, int count)
+{
+    SY_ASSERT(count <= SRV_MAX_WEIGHTS);
+    pthread_mutex_lock(&repository->lock);
+    repository->weight_count = count;
+    for (int i = 0; i < count; i++) {
+        repository->weight[i] = weights[i];
+    }
+    for (int i = 0; i < atomic_load(&repository->count); i++) {
+        if (repository->slot[i].live != NULL) {
+            weigh(repository, repository->slot[i].live);
+        }
+    }
+    pthread_mutex_unlock(&repository->lock);
 }

@@ -19,6 +19,7 @@
 #define SRV_REPOSITORY_H
 
 #include "serving/live.h"
+#include "serving/weight.h"
 
 struct srv_repository;
 
@@ -50,6 +51,9 @@ struct srv_repository_options {
     const char *path;     /* copied */
     struct sy_pool *pool; /* borrowed until srv_repository_free */
     int max_batch;
+    struct srv_budget *budget;        /* borrowed likewise; NULL: no limit */
+    const struct srv_weight *weights; /* copied */
+    int weight_count;
 };
 
 /* Finds the networks and begins to load them. Returns owned. */
@@ -102,5 +106,9 @@ enum sy_status srv_repository_get(struct srv_repository *repository,
    and the reason. */
 enum sy_status srv_repository_ready(struct srv_repository *repository,
                                     struct sy_error *err) SY_MUST_USE;
+
+/* Other shares of the engine, for networks that are served and that come. */
+void srv_repository_set_weights(struct srv_repository *repository,
+                                const struct srv_weight *weights, int count);
 
 #endif

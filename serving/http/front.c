@@ -42,6 +42,7 @@
 enum {
     CONNECTION_BYTES = 32 << 10, /* above it each request costs a memset */
     FIRST_BODY_BYTES = 16 << 10,
+    LINGER_MS = 300, /* a client that had an answer then may come again */
     DISCARD_BYTES = 1 << 20 /* beyond max_body_bytes, before we hang up */
 };
 
@@ -481,14 +482,47 @@ enum sy_status srv_front_new(struct srv_front **front,
     return SY_OK;
 }
 
+void srv_front_close_after_replies(struct srv_front *front)
+{
+    atomic_store(&front->draining, true);
+}
+
+void srv_front_configure(struct srv_front *front,
+                         const struct srv_peer_limits *limits)
+{
+    srv_peers_configure(&front->peers, limits);
+}
+
+/*
+ * Clients whose connection the kernel has made already may have sent their
+ * request: they are taken over by hand. Then the socket is shut down, because
+ * the kernel would go on making connections that nobody ever answers. A
+ * socket that is not ours alone keeps its clients for whoever comes next.
+ */
+static void close_door(struct srv_front *front)
+{
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    int fd;
+    if (front->options.listen_is_shared) {
+        return;
+    }
+    while ((fd = accept4(front->drained_fd, (struct sockaddr *)&address, &bytes,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        /* On failure the library has closed it. */
+        (void)MHD_add_connection(front->daemon, fd, (struct sockaddr *)&address,
+                                 bytes);
+        bytes = sizeof address;
+    }
+    shutdown(front->drained_fd, SHUT_RDWR);
+}
+
 void srv_front_drain(struct srv_front *front)
 {
     atomic_store(&front->draining, true);
     if (front->drained_fd < 0) {
         front->drained_fd = MHD_quiesce_daemon(front->daemon);
-        /* Without this the kernel would go on completing handshakes of
-           clients that nobody will ever answer. */
-        shutdown(front->drained_fd, SHUT_RDWR);
+        close_door(front);
     }
 }
 
@@ -499,7 +533,8 @@ void srv_front_sweep(struct srv_front *front)
 
 bool srv_front_wait(struct srv_front *front, int64_t deadline_ns)
 {
-    return srv_peers_wait(&front->peers, deadline_ns);
+    return srv_peers_wait(&front->peers, deadline_ns,
+                          LINGER_MS * INT64_C(1000000));
 }
 
 void srv_front_free(struct srv_front *front)

@@ -21,9 +21,10 @@
 struct srv_front;
 
 struct srv_front_options {
-    int listen_fd;       /* bound and listening; taken, also on failure */
-    int threads;         /* 1..64 */
-    int max_connections; /* further clients wait to be accepted */
+    int listen_fd;         /* bound and listening; taken, also on failure */
+    bool listen_is_shared; /* others listen on it too, or will after us */
+    int threads;           /* 1..64 */
+    int max_connections;   /* further clients wait to be accepted */
     int max_connections_per_client; /* of one address; 0: no limit */
     size_t max_body_bytes;          /* more is answered 413 */
     struct srv_peer_limits limits;
@@ -38,6 +39,16 @@ enum sy_status srv_front_new(struct srv_front **front,
                              struct sy_error *err) SY_MUST_USE;
 
 /*
+ * From here on every reply ends its connection, so that clients go elsewhere;
+ * connections are still accepted. Thread: init.
+ */
+void srv_front_close_after_replies(struct srv_front *front);
+
+/* Other limits of connections from now on. Thread: any. */
+void srv_front_configure(struct srv_front *front,
+                         const struct srv_peer_limits *limits);
+
+/*
  * Accepts no further connection; from here on every reply ends its
  * connection. Requests that arrived are answered. Thread: init.
  */
@@ -50,8 +61,9 @@ void srv_front_drain(struct srv_front *front);
 void srv_front_sweep(struct srv_front *front);
 
 /*
- * Waits until no request is in progress, at most until `deadline_ns`
- * (sy_now_ns); returns whether none is. Thread: init.
+ * Waits until no request is in progress and none has just ended (its client
+ * may be about to send another), at most until `deadline_ns` (sy_now_ns);
+ * returns whether that is so. Thread: init.
  */
 bool srv_front_wait(struct srv_front *front, int64_t deadline_ns) SY_MUST_USE;
 

@@ -37,7 +37,7 @@ static int open_one(const struct addrinfo *address)
     return -1;
 }
 
-static int bound_port(int fd)
+int srv_listen_port(int fd)
 {
     struct sockaddr_storage address;
     socklen_t bytes = sizeof address;
@@ -48,6 +48,9 @@ static int bound_port(int fd)
         struct sockaddr_in6 six;
         memcpy(&six, &address, sizeof six);
         return ntohs(six.sin6_port);
+    }
+    if (address.ss_family != AF_INET) {
+        return 0;
     }
     struct sockaddr_in four;
     memcpy(&four, &address, sizeof four);
@@ -79,6 +82,6 @@ enum sy_status srv_listen(int *fd, int *port, const char *host, int wanted_port,
                              wanted_port);
     }
     *fd = made;
-    *port = bound_port(made);
+    *port = srv_listen_port(made);
     return SY_OK;
 }

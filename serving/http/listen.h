@@ -19,4 +19,7 @@
 enum sy_status srv_listen(int *fd, int *port, const char *host, int wanted_port,
                           struct sy_error *err) SY_MUST_USE;
 
+/* The port that a listening socket has; 0 for one without, as a UNIX one. */
+int srv_listen_port(int fd);
+
 #endif

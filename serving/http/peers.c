@@ -21,7 +21,7 @@
 #include "runtime/base/clock.h"
 
 enum {
-    LOOK_MS = 100,       /* between looks while waiting for the end */
+    LOOK_MS = 50,        /* between looks while waiting for the end */
     WORK_AGE_MS = 20,    /* work younger than this is not looked at */
     IDLE_SLACK_MS = 2000 /* the library's own idle timeout goes first */
 };
@@ -225,10 +225,27 @@ void srv_peers_configure(struct srv_peers *peers,
     pthread_mutex_unlock(&peers->lock);
 }
 
-bool srv_peers_wait(struct srv_peers *peers, int64_t deadline_ns)
+/* Nobody is busy, nor was a moment ago; the lock is held. */
+static bool is_quiet(struct srv_peers *peers, int64_t linger_ns)
+{
+    int64_t since_ns = sy_now_ns() - linger_ns;
+    if (atomic_load(&peers->busy) > 0) {
+        return false;
+    }
+    for (struct srv_peer *p = peers->first; p != NULL; p = p->next) {
+        if (atomic_load(&p->since_ns) > since_ns) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool srv_peers_wait(struct srv_peers *peers, int64_t deadline_ns,
+                    int64_t linger_ns)
 {
     pthread_mutex_lock(&peers->lock);
-    while (atomic_load(&peers->busy) > 0 && sy_now_ns() < deadline_ns) {
+    bool quiet;
+    while (!(quiet = is_quiet(peers, linger_ns)) && sy_now_ns() < deadline_ns) {
         int64_t until_ns = sy_now_ns() + LOOK_MS * MS;
         until_ns = until_ns < deadline_ns ? until_ns : deadline_ns;
         struct timespec until = {.tv_sec = until_ns / 1000000000,
@@ -236,7 +253,6 @@ bool srv_peers_wait(struct srv_peers *peers, int64_t deadline_ns)
         sweep_locked(peers, sy_now_ns());
         pthread_cond_timedwait(&peers->quiet, &peers->lock, &until);
     }
-    bool quiet = atomic_load(&peers->busy) == 0;
     pthread_mutex_unlock(&peers->lock);
     return quiet;
 }

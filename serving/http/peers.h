@@ -106,8 +106,12 @@ void srv_peers_sweep(struct srv_peers *peers, int64_t now_ns);
 void srv_peers_configure(struct srv_peers *peers,
                          const struct srv_peer_limits *limits);
 
-/* Waits until nobody is busy, sweeping meanwhile, or until `deadline_ns`;
-   returns whether nobody is. */
-bool srv_peers_wait(struct srv_peers *peers, int64_t deadline_ns);
+/*
+ * Waits, sweeping meanwhile, until nobody is busy and nobody who is connected
+ * had an answer in the last `linger_ns`, or until `deadline_ns`; returns
+ * whether that is so.
+ */
+bool srv_peers_wait(struct srv_peers *peers, int64_t deadline_ns,
+                    int64_t linger_ns);
 
 #endif

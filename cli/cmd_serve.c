@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "cli/commands.h"
+#include "serving/access/keys.h"
 #include "serving/server.h"
 
 /* What the signal handler stops; set before the handler is. */
@@ -131,6 +132,16 @@ static void raise_file_limit(void)
     }
 }
 
+/* A new key: its text for the client, its entry for the file of keys. */
+static int run_make_key(const char *name)
+{
+    char text[SRV_KEY_TEXT_BYTES], sha256[SY_HASH_TEXT_BYTES];
+    srv_key_make(text, sha256);
+    return cli_json(json_pack("{s:s, s:{s:s, s:s, s:[s,s]}}", "key", text,
+                              "entry", "name", name, "sha256", sha256,
+                              "classes", "infer", "read"));
+}
+
 static int run_check(const struct srv_settings *settings)
 {
     struct sy_error err = {0};
@@ -147,6 +158,9 @@ static int run_serve(const struct cli_args *args)
     struct sy_error err = {0};
     struct srv_server *server;
     struct srv_reload reload = {read_settings, (void *)(uintptr_t)args};
+    if (cli_text(args, "make-key", NULL) != NULL) {
+        return run_make_key(cli_text(args, "make-key", NULL));
+    }
     if (read_settings(reload.context, &settings, &err) != SY_OK) {
         return cli_error(&err);
     }
@@ -178,6 +192,8 @@ static const struct cli_option serve_options[] = {
     {"config", CLI_TEXT, "FILE", "settings as JSON; flags go over them", 0, 0,
      false},
     {"check", CLI_FLAG, NULL, "check settings and networks, and exit", 0, 0,
+     false},
+    {"make-key", CLI_TEXT, "NAME", "make an API key for the file of keys", 0, 0,
      false},
     SRV_SETTINGS(ROW_INT, ROW_TEXT, ROW_FLAG) //
     {"weight", CLI_LIST, "M=N", "share of the engine of model NET.DOMAIN", 0, 0,

@@ -9,12 +9,19 @@
 #include "serving/batcher.h"
 #include "serving/repository.h"
 
+struct srv_front;
+struct srv_metrics;
+
 struct srv_context {
     struct srv_repository *repository;
     struct srv_batcher *batcher;
     _Atomic int64_t request_timeout_ns;
-    atomic_int max_images; /* of one request */
-    atomic_bool draining;  /* on the way to the end: not ready any more */
+    atomic_int max_images;     /* of one request */
+    int64_t started_s;         /* since the epoch */
+    struct srv_budget *budget; /* these three: NULL in tests */
+    struct srv_metrics *metrics;
+    _Atomic(struct srv_front *) front;
+    atomic_bool draining; /* on the way to the end: not ready any more */
 };
 
 #endif

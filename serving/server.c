@@ -21,12 +21,17 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/file.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/pool.h"
+#include "serving/access/gate.h"
+#include "serving/access/tls.h"
 #include "serving/context.h"
 #include "serving/http/front.h"
 #include "serving/http/listen.h"
+#include "serving/log/access.h"
+#include "serving/metrics/metrics.h"
 #include "serving/protocol/routes.h"
 #include "serving/systemd.h"
 
@@ -41,6 +46,11 @@ struct srv_server {
     struct srv_settings settings;
     struct srv_budget budget;
     struct srv_context context;
+    struct srv_metrics metrics;
+    struct srv_gate gate;
+    struct srv_tls *tls;           /* NULL: plain HTTP */
+    char *tls_trust;               /* PEM, or NULL */
+    struct srv_access_log *access; /* NULL: none */
     struct sy_pool *pool;
     struct srv_front *front;
     int wake_fd; /* an eventfd: readable once something is wanted */
@@ -66,6 +76,55 @@ static void configure_context(struct srv_server *server)
     atomic_store(&server->context.request_timeout_ns,
                  s->request_timeout_ms * MS_NS);
     atomic_store(&server->context.max_images, s->max_images);
+}
+
+/* Reads the keys and who may do what. `gate` is changed on success only. */
+static enum sy_status read_gate(const struct srv_settings *s,
+                                struct srv_gate_options *gate,
+                                struct sy_error *err)
+{
+    gate->has_keys = s->keys[0] != '\0';
+    gate->client_certificates = s->tls_client_ca[0] != '\0';
+    gate->insecure_admin = s->insecure_admin;
+    gate->client_rate = s->client_rate;
+    return gate->has_keys ? srv_keys_load(&gate->keys, s->keys, err) : SY_OK;
+}
+
+/* Keys and certificates. */
+static enum sy_status open_access(struct srv_server *server,
+                                  struct sy_error *err)
+{
+    enum { MAX_TRUST_BYTES = 1 << 20 };
+    const struct srv_settings *s = &server->settings;
+    struct srv_gate_options gate = {0};
+    SY_TRY(read_gate(s, &gate, err));
+    srv_gate_configure(&server->gate, &gate);
+    if (s->tls_cert[0] == '\0') {
+        return SY_OK;
+    }
+    if (s->tls_client_ca[0] != '\0') {
+        size_t bytes;
+        SY_TRY(sy_file_read(s->tls_client_ca, MAX_TRUST_BYTES,
+                            &server->tls_trust, &bytes, err));
+    }
+    return srv_tls_new(&server->tls, s->tls_cert, s->tls_key,
+                       server->tls_trust != NULL, err);
+}
+
+static bool admit(void *owner, struct srv_request *request,
+                  struct srv_reply *reply)
+{
+    struct srv_server *server = owner;
+    return srv_gate_pass(&server->gate, request, reply, sy_now_ns());
+}
+
+static void observe(void *owner, const struct srv_record *record)
+{
+    struct srv_server *server = owner;
+    srv_metrics_count(&server->metrics, srv_routes, record);
+    if (server->access != NULL) {
+        srv_access_log_add(server->access, record);
+    }
 }
 
 /* Everything below HTTP. */
@@ -114,9 +173,16 @@ static enum sy_status start_front(struct srv_server *server,
         .limits = peer_limits(s),
         .budget = &server->budget,
         .routes = srv_routes,
-        .context = &server->context};
+        .context = &server->context,
+        .admit = admit,
+        .observe = observe,
+        .owner = server,
+        .tls_callback = server->tls != NULL ? srv_tls_callback() : NULL,
+        .tls_trust = server->tls_trust};
     SY_TRY(open_socket(server, &front, err));
-    return srv_front_new(&server->front, &front, err);
+    SY_TRY(srv_front_new(&server->front, &front, err));
+    atomic_store(&server->context.front, server->front);
+    return SY_OK;
 }
 
 /* All but listening. */
@@ -131,11 +197,20 @@ static enum sy_status new_server(struct srv_server **server,
     }
     enum sy_status status = SY_OK;
     made->settings = *settings;
+    made->context.metrics = &made->metrics;
+    made->context.budget = &made->budget;
+    made->context.started_s = time(NULL);
+    srv_gate_init(&made->gate, &(struct srv_gate_options){0});
     configure_context(made);
     made->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (made->wake_fd < 0) {
         status = sy_fail_errno(err, SY_IO, errno, "server: eventfd");
         goto out;
+    }
+    SY_TRY_OUT(open_access(made, err));
+    if (settings->access_log[0] != '\0') {
+        SY_TRY_OUT(
+            srv_access_log_open(&made->access, settings->access_log, err));
     }
     SY_TRY_OUT(start_engine(made, err));
     *server = made;
@@ -226,15 +301,51 @@ void srv_server_reload(struct srv_server *server)
     wake(server, &server->reload_wanted);
 }
 
+/* The files among the settings, which can be wrong: keys, certificate, log.
+   Those read first stay as new; all of them are good by themselves. */
+static enum sy_status reopen_files(struct srv_server *server,
+                                   const struct srv_settings *settings,
+                                   struct sy_error *err)
+{
+    struct srv_gate_options gate = {0};
+    SY_TRY(read_gate(settings, &gate, err));
+    if (server->access != NULL && settings->access_log[0] != '\0') {
+        SY_TRY(
+            srv_access_log_reopen(server->access, settings->access_log, err));
+    }
+    if (server->tls != NULL && settings->tls_cert[0] != '\0') {
+        SY_TRY(srv_tls_reload(server->tls, settings->tls_cert,
+                              settings->tls_key, err));
+    }
+    srv_gate_configure(&server->gate, &gate);
+    return SY_OK;
+}
+
+/* What only a start can switch on or off. */
+static const char *switched(const struct srv_settings *before,
+                            const struct srv_settings *after)
+{
+    const struct srv_setting *late = srv_settings_need_restart(before, after);
+    if (late != NULL) {
+        return late->key;
+    }
+    if ((before->tls_cert[0] == '\0') != (after->tls_cert[0] == '\0')) {
+        return "tls_cert";
+    }
+    bool same =
+        (before->access_log[0] == '\0') == (after->access_log[0] == '\0');
+    return same ? NULL : "access_log";
+}
+
 enum sy_status srv_server_configure(struct srv_server *server,
                                     const struct srv_settings *settings,
                                     struct sy_error *err)
 {
     SY_TRY(srv_settings_check(settings, err));
-    const struct srv_setting *late =
-        srv_settings_need_restart(&server->settings, settings);
+    SY_TRY(reopen_files(server, settings, err));
+    const char *late = switched(&server->settings, settings);
     if (late != NULL) {
-        sy_log_warn("%s takes effect at the next start", late->key);
+        sy_log_warn("%s takes effect at the next start", late);
     }
     struct srv_queue_options queue = srv_settings_queue(settings);
     struct srv_peer_limits limits = peer_limits(settings);
@@ -257,9 +368,9 @@ static void reload(struct srv_server *server, const struct srv_reload *from)
                (long long)(sy_now_ns() / 1000));
     if (from->read(from->context, &settings, &err) != SY_OK ||
         srv_server_configure(server, &settings, &err) != SY_OK) {
-        sy_log_error("the configuration stays as it was: %s", err.message);
+        sy_log_error("the settings stay as they were: %s", err.message);
     } else {
-        sy_log_info("the configuration was read again");
+        sy_log_info("the settings were read again");
     }
     srv_notify("READY=1");
 }
@@ -342,6 +453,10 @@ void srv_server_free(struct srv_server *server)
     srv_batcher_free(server->context.batcher);
     srv_repository_free(server->context.repository);
     sy_pool_free(server->pool);
+    srv_access_log_close(server->access);
+    srv_gate_release(&server->gate);
+    srv_tls_free(server->tls);
+    sy_free(server->tls_trust);
     if (server->wake_fd >= 0) {
         close(server->wake_fd);
     }

@@ -67,7 +67,7 @@
     TEXT(tls_client_ca, "tls-client-ca", "FILE", "", false,                    \
          "clients must show a certificate of these authorities")               \
     TEXT(keys, "keys", "FILE", "", true,                                       \
-         "API keys (`serve --make-key` makes one)")                            \
+         "API keys (--make-key makes one)")                            \
     FLAG(insecure_admin, "insecure-admin", true,                               \
          "administration from elsewhere without TLS")                          \
     TEXT(access_log, "access-log", "FILE", "", true,                           \

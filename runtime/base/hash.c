@@ -102,3 +102,16 @@ out:
     close(fd);
     return status;
 }
+
+bool sy_hash_same(const char a[SY_HASH_TEXT_BYTES],
+                  const char b[SY_HASH_TEXT_BYTES])
+{
+    return sodium_memcmp(a, b, SY_HASH_TEXT_BYTES) == 0;
+}
+
+void sy_hash_random(char text[SY_HASH_TEXT_BYTES])
+{
+    uint8_t bytes[crypto_hash_sha256_BYTES];
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2hex(text, SY_HASH_TEXT_BYTES, bytes, sizeof bytes);
+}

@@ -29,4 +29,12 @@ void sy_hash_bytes(const void *data, size_t bytes,
 enum sy_status sy_hash_file(const char *path, char text[SY_HASH_TEXT_BYTES],
                             struct sy_error *err) SY_MUST_USE;
 
+/* Whether two hashes are the same, in a time that does not tell where they
+   differ. */
+bool sy_hash_same(const char a[SY_HASH_TEXT_BYTES],
+                  const char b[SY_HASH_TEXT_BYTES]) SY_MUST_USE;
+
+/* As many hex digits of the system's randomness, for secrets. */
+void sy_hash_random(char text[SY_HASH_TEXT_BYTES]);
+
 #endif

@@ -4,7 +4,7 @@
 # The packages, and what each is for (README.md has the reasons).
 sy_packages=(
     build-essential cmake ninja-build pkg-config
-    libjansson-dev libsodium-dev libmicrohttpd-dev libcurl4-openssl-dev
+    libjansson-dev libsodium-dev libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev
     zlib1g-dev libpng-dev libjpeg-dev libzip-dev libprotobuf-c-dev
     protobuf-c-compiler libsqlite3-dev libopenblas0-pthread
     check libsubunit-dev curl ca-certificates python3-venv)
@@ -27,7 +27,7 @@ sy_install() {
             command -v "$tool" >/dev/null || absent+=("$tool")
         done
         local module
-        for module in jansson libsodium libmicrohttpd libcurl zlib libpng \
+        for module in jansson libsodium libmicrohttpd gnutls libcurl zlib libpng \
             libjpeg libzip libprotobuf-c sqlite3 check; do
             pkg-config --exists "$module" 2>/dev/null || absent+=("$module")
         done

@@ -27,6 +27,8 @@
 #include "serving/http/front.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +48,7 @@ enum {
     DISCARD_BYTES = 1 << 20 /* beyond max_body_bytes, before we hang up */
 };
 
+#define PRIORITIES     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define MEMORY_USED_UP "the memory for requests is used up for now"
 
 struct srv_front {
@@ -60,6 +63,8 @@ struct srv_front {
 /* A connection, from accept to close. */
 struct client {
     struct srv_peer peer;
+    char address[48];
+    bool is_local;
 };
 
 enum phase { PHASE_NEW, PHASE_BODY, PHASE_WAITING };
@@ -72,6 +77,10 @@ struct exchange {
     struct srv_request request;
     struct srv_reply reply;
     struct srv_later later;
+    bool handled; /* the handler was called */
+    bool sent;
+    int64_t born_ns, whole_ns, parsed_ns, woken_ns, answered_ns;
+    size_t body_bytes;
     char *body; /* owned; request.body while the handler runs */
     size_t body_room;
     size_t discarded_bytes;
@@ -148,11 +157,13 @@ static enum MHD_Result send_reply(struct exchange *x)
         MHD_add_response_header(response, reply->header[i].name,
                                 reply->header[i].value);
     }
+    MHD_add_response_header(response, "X-Request-Id", x->request.id);
     if (reply->close || atomic_load(&x->front->draining)) {
         MHD_add_response_header(response, "Connection", "close");
     }
+    x->answered_ns = sy_now_ns();
     srv_peer_enter(&x->client->peer, SRV_PEER_ANSWER,
-                   (int64_t)reply->body_bytes, sy_now_ns());
+                   (int64_t)reply->body_bytes, x->answered_ns);
     enum MHD_Result result =
         MHD_queue_response(x->connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
@@ -173,22 +184,55 @@ static void begin_work(struct exchange *x)
     x->phase = PHASE_WAITING;
     peer->cancel = x->later.cancel;
     peer->work = x->later.state;
-    srv_peer_enter(peer, SRV_PEER_WORK, 0, sy_now_ns());
+    x->parsed_ns = sy_now_ns();
+    srv_peer_enter(peer, SRV_PEER_WORK, 0, x->parsed_ns);
     MHD_suspend_connection(x->connection);
     x->later.start(x->later.state, wake, x);
+}
+
+static bool has_header(struct exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name) !=
+           NULL;
+}
+
+/* What the headers say about who asks and which request it is. */
+static void take_identity(struct exchange *x, const char *method)
+{
+    struct srv_request *request = &x->request;
+    char text[SRV_HEADER_BYTES];
+    copy_header(x, "X-Request-Id", text);
+    srv_request_id(request->id, text);
+    copy_header(x, "traceparent", text);
+    (void)srv_trace_parse(text, request->trace_id, request->span_id);
+    copy_header(x, "Authorization", request->authorization);
+    copy_header(x, "Origin", request->origin);
+    copy_header(x, "Host", request->host);
+    snprintf(request->method_text, sizeof request->method_text, "%s", method);
+    snprintf(request->address, sizeof request->address, "%s",
+             x->client->address);
+    memcpy(request->client, request->address, sizeof request->address);
+    request->is_local = x->client->is_local &&
+                        !has_header(x, "X-Forwarded-For") &&
+                        !has_header(x, "Forwarded");
+    request->is_tls = x->front->options.tls_callback != NULL;
 }
 
 /* The headers are there. */
 static enum MHD_Result take_headers(struct exchange *x, const char *method)
 {
+    const struct srv_front_options *options = &x->front->options;
     x->phase = PHASE_BODY;
     x->request.method = read_method(method);
     x->request.start_ns = sy_now_ns();
     srv_peer_enter(&x->client->peer, SRV_PEER_BODY, 0, x->request.start_ns);
+    take_identity(x, method);
     if (x->reply.status != 0 || !judge_framing(x)) {
         return send_reply(x);
     }
-    if (!srv_route_find(x->front->options.routes, &x->request, &x->reply)) {
+    if (!srv_route_find(options->routes, &x->request, &x->reply) ||
+        (options->admit != NULL &&
+         !options->admit(options->owner, &x->request, &x->reply))) {
         return MHD_YES;
     }
     copy_header(x, "Content-Encoding", x->request.content_encoding);
@@ -293,7 +337,10 @@ static bool undo_coding(struct exchange *x)
 /* The whole request is there. */
 static enum MHD_Result run_handler(struct exchange *x)
 {
+    x->whole_ns = sy_now_ns();
+    x->body_bytes = x->request.body_bytes;
     if (x->reply.status == 0 && undo_coding(x)) {
+        x->handled = true;
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);
         if (x->later.state != NULL) {
@@ -326,6 +373,7 @@ static enum MHD_Result on_request(void *context,
         }
         return run_handler(x);
     case PHASE_WAITING:
+        x->woken_ns = sy_now_ns();
         x->later.finish(x->later.state, &x->reply);
         SY_ASSERT(x->reply.status != 0);
         return send_reply(x);
@@ -340,6 +388,29 @@ static struct client *client_of(struct MHD_Connection *connection)
     return info == NULL ? NULL : info->socket_context;
 }
 
+/* The client's address as text, and whether it is this machine. */
+static void note_address(struct client *client,
+                         struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    if (address == NULL || address->sa_family == AF_UNIX) {
+        client->is_local = address != NULL;
+        return;
+    }
+    socklen_t bytes = address->sa_family == AF_INET6
+                          ? sizeof(struct sockaddr_in6)
+                          : sizeof(struct sockaddr_in);
+    if (getnameinfo(address, bytes, client->address, sizeof client->address,
+                    NULL, 0, NI_NUMERICHOST) != 0) {
+        client->address[0] = '\0';
+    }
+    client->is_local = strncmp(client->address, "127.", 4) == 0 ||
+                       strcmp(client->address, "::1") == 0 ||
+                       strncmp(client->address, "::ffff:127.", 11) == 0;
+}
+
 /* Birth and death of a connection. */
 static void on_connection(void *context, struct MHD_Connection *connection,
                           void **socket_context,
@@ -352,6 +423,7 @@ static void on_connection(void *context, struct MHD_Connection *connection,
             connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         client = info == NULL ? NULL : sy_alloc_zero(1, sizeof *client);
         if (client != NULL) {
+            note_address(client, connection);
             srv_peer_add(&front->peers, &client->peer, info->connect_fd,
                          sy_now_ns());
         }
@@ -383,8 +455,37 @@ static void *on_target(void *context, const char *raw,
         srv_reply_failure(&x->reply, &err);
         x->reply.close = true;
     }
-    srv_peer_begin(&front->peers, &client->peer, sy_now_ns());
+    x->born_ns = sy_now_ns();
+    srv_peer_begin(&front->peers, &client->peer, x->born_ns);
     return x;
+}
+
+static int64_t span(int64_t from_ns, int64_t to_ns)
+{
+    return from_ns != 0 && to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/* Tells the owner of an exchange that has ended. */
+static void observe(const struct exchange *x)
+{
+    const struct srv_front_options *options = &x->front->options;
+    int64_t now_ns = sy_now_ns();
+    int64_t parsed_ns = x->parsed_ns != 0 ? x->parsed_ns : x->answered_ns;
+    struct srv_record record = {
+        .request = &x->request,
+        .facts = &x->reply.facts,
+        .status = x->answered_ns != 0 ? x->reply.status : 0,
+        .rejected = x->reply.status != 0 && !x->handled,
+        .sent = x->sent,
+        .body_bytes = x->body_bytes,
+        .reply_bytes = x->answered_ns != 0 ? x->reply.body_bytes : 0,
+        .read_ns = span(x->born_ns, x->whole_ns),
+        .parse_ns = span(x->whole_ns, parsed_ns),
+        .encode_ns = span(x->woken_ns, x->answered_ns),
+        .write_ns = span(x->answered_ns, now_ns),
+        .total_ns = span(x->born_ns, now_ns),
+    };
+    options->observe(options->owner, &record);
 }
 
 /* Death of an exchange: answered, or its connection is gone. */
@@ -392,13 +493,17 @@ static void on_completed(void *context, struct MHD_Connection *connection,
                          void **exchange,
                          enum MHD_RequestTerminationCode reason)
 {
-    (void)connection, (void)reason;
+    (void)connection;
     struct srv_front *front = context;
     struct exchange *x = *exchange;
     if (x == NULL) {
         return;
     }
     *exchange = NULL;
+    x->sent = reason == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    if (front->options.observe != NULL) {
+        observe(x);
+    }
     srv_peer_end(&front->peers, &x->client->peer, sy_now_ns());
     if (x->later.state != NULL) {
         x->later.release(x->later.state);
@@ -429,7 +534,9 @@ static unsigned idle_timeout_s(const struct srv_peer_limits *limits)
 static struct MHD_Daemon *start_daemon(struct srv_front *front)
 {
     const struct srv_front_options *options = &front->options;
-    enum { MOST = 4 };
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ERROR_LOG;
+    enum { MOST = 8 };
     struct MHD_OptionItem more[MOST] = {{MHD_OPTION_END, 0, NULL}};
     int count = 0;
     if (options->threads > 1) {
@@ -441,11 +548,21 @@ static struct MHD_Daemon *start_daemon(struct srv_front *front)
             (struct MHD_OptionItem){MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                                     options->max_connections_per_client, NULL};
     }
+    if (options->tls_callback != NULL) {
+        flags |= MHD_USE_TLS;
+        more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK,
+                                                0, options->tls_callback};
+        more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
+                                                (char *)(uintptr_t)PRIORITIES};
+    }
+    if (options->tls_trust != NULL) {
+        more[count++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0,
+                                    (char *)(uintptr_t)options->tls_trust};
+    }
     more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-            MHD_USE_ERROR_LOG,
-        0, NULL, NULL, on_request, front,             /**/
+        flags, 0, NULL, NULL, on_request, front,      /**/
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,     /**/
         MHD_OPTION_LISTEN_SOCKET, options->listen_fd, /**/
         MHD_OPTION_ARRAY, more,                       /**/
@@ -523,6 +640,16 @@ void srv_front_drain(struct srv_front *front)
     if (front->drained_fd < 0) {
         front->drained_fd = MHD_quiesce_daemon(front->daemon);
         close_door(front);
+    }
+}
+
+void srv_front_counts(struct srv_front *front, struct srv_front_counts *counts)
+{
+    pthread_mutex_lock(&front->peers.lock);
+    counts->connections = front->peers.count;
+    pthread_mutex_unlock(&front->peers.lock);
+    for (int i = 0; i < SRV_LOSSES; i++) {
+        counts->losses[i] = atomic_load(&front->peers.losses[i]);
     }
 }
 

@@ -16,6 +16,7 @@
 
 #include "serving/budget.h"
 #include "serving/http/peers.h"
+#include "serving/http/record.h"
 #include "serving/http/router.h"
 
 struct srv_front;
@@ -31,6 +32,16 @@ struct srv_front_options {
     struct srv_budget *budget;      /* of bodies; borrowed; NULL: no limit */
     const struct srv_route *routes; /* borrowed until srv_front_free */
     void *context;                  /* handed to the handlers */
+
+    /* Judges a request whose route is known, before its body is read; false
+       after an answer. NULL: everybody may. */
+    bool (*admit)(void *owner, struct srv_request *request,
+                  struct srv_reply *reply);
+    srv_observe_fn observe; /* sees every exchange that ended; NULL: nobody */
+    void *owner;            /* handed to both */
+
+    void *tls_callback;    /* srv_tls_callback(), or NULL: no TLS */
+    const char *tls_trust; /* PEM of the authorities of clients, or NULL */
 };
 
 /* Starts the HTTP threads. Returns an owned front. Thread: init. */
@@ -59,6 +70,13 @@ void srv_front_drain(struct srv_front *front);
  * Thread: init.
  */
 void srv_front_sweep(struct srv_front *front);
+
+/* Counts for metrics. Thread: any. */
+struct srv_front_counts {
+    int connections;
+    int64_t losses[SRV_LOSSES];
+};
+void srv_front_counts(struct srv_front *front, struct srv_front_counts *counts);
 
 /*
  * Waits until no request is in progress and none has just ended (its client

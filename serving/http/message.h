@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "serving/http/target.h"
+#include "serving/http/trace.h"
 
 enum srv_method {
     SRV_GET, /* HEAD too: the front leaves the body out */
@@ -40,6 +41,19 @@ struct srv_request {
     char accept_encoding[SRV_HEADER_BYTES];
     char inference_header[SRV_HEADER_BYTES]; /* Inference-Header-Content-... */
 
+    /* Who asks; see serving/access/gate.h. */
+    char authorization[SRV_HEADER_BYTES];
+    char origin[SRV_HEADER_BYTES];
+    char host[SRV_HEADER_BYTES];
+    char address[48];                  /* of the client, as text */
+    char client[64];                   /* its key's name, or its address */
+    char id[SRV_REQUEST_ID_BYTES];     /* echoed as X-Request-Id */
+    char trace_id[SRV_TRACE_ID_BYTES]; /* the caller's trace, or "" */
+    char span_id[SRV_SPAN_ID_BYTES];   /* and its span in it */
+    char method_text[16];
+    bool is_local; /* from this machine, and not through a proxy */
+    bool is_tls;
+
     const char *body;  /* "" when there is none; ends with a NUL that */
     size_t body_bytes; /* body_bytes does not count */
 };
@@ -47,6 +61,16 @@ struct srv_request {
 struct srv_header {
     char name[48];
     char value[SRV_HEADER_BYTES];
+};
+
+/* What an inference did, for logs and metrics; `images` 0: there was none. */
+struct srv_facts {
+    char model[128];
+    char snapshot[64];
+    char domain[64];
+    char experts[128];
+    int images;
+    int64_t madds, queue_ns, compute_ns;
 };
 
 struct srv_reply {
@@ -58,6 +82,7 @@ struct srv_reply {
     struct srv_header header[SRV_MAX_HEADERS];
     bool compressible; /* may go out as Accept-Encoding wishes */
     bool close;        /* end the connection afterwards */
+    struct srv_facts facts;
 };
 
 /* Called exactly once by started work, from any thread, without locks. */

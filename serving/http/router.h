@@ -17,10 +17,19 @@ typedef void (*srv_handler_fn)(void *context, const struct srv_request *in,
                                struct srv_reply *reply,
                                struct srv_later *later);
 
+/* What a route is for, which decides who may ask (serving/access). */
+enum srv_class {
+    SRV_ADMIN, /* changes what is served */
+    SRV_INFER, /* answers about images */
+    SRV_READ,  /* tells what there is and how it goes */
+    SRV_OPEN   /* for everybody, always: health */
+};
+
 struct srv_route {
     enum srv_method method;
     const char *pattern;
     srv_handler_fn handler;
+    enum srv_class class;
 };
 
 /*

@@ -7,6 +7,8 @@
  */
 #include "serving/protocol/work.h"
 
+#include <stdio.h>
+
 #include "runtime/base/clock.h"
 #include "runtime/executor/top.h"
 #include "serving/protocol/way.h"
@@ -93,6 +95,24 @@ bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
     return false;
 }
 
+/* What logs and metrics tell of it. */
+static void put_facts(const struct srv_job *job, struct srv_facts *facts)
+{
+    const struct srv_live *live = job->live;
+    const char *domain = live->network->domain[job->domain].name;
+    bool whole = job->model == live->network->domain_count;
+    snprintf(facts->model, sizeof facts->model, "%s%s%s", live->name,
+             whole ? "" : ".", whole ? "" : domain);
+    snprintf(facts->snapshot, sizeof facts->snapshot, "%s", live->label);
+    snprintf(facts->domain, sizeof facts->domain, "%s", domain);
+    snprintf(facts->experts, sizeof facts->experts, "%s",
+             live->network->expert[job->expert].name);
+    facts->images = job->image_count;
+    facts->madds = job->madds;
+    facts->queue_ns = job->queue_ns;
+    facts->compute_ns = job->compute_ns;
+}
+
 void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
 {
     const struct srv_job *job = work->job;
@@ -108,6 +128,7 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
         .output_ns = now_ns - work->woken_ns,
     };
     srv_stats_succeed(live->stats, job->model, &times);
+    put_facts(job, &reply->facts);
     atomic_fetch_add(&live->images[job->domain], job->image_count);
     srv_reply_header(reply, "Switchyard-Snapshot", "%s", live->label);
     srv_reply_header(reply, "Switchyard-Domain", "%s",

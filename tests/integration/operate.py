@@ -5,11 +5,10 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
-from serving import PROGRAM, Server, image_body, until
+from serving import PROGRAM, Server, image_body, run_all, until
 
 WORK = os.environ["SY_WORK"]
 MODELS = f"{WORK}/models"
@@ -76,7 +75,7 @@ def a_hangup_reads_the_file_again_or_keeps_what_was():
         assert "max_batch takes effect at the next start" in s.words()
         write("again.json", '{"max_images": 0}')
         s.send(signal.SIGHUP)
-        until(lambda: "stays as it was" in s.words(), "no word of it")
+        until(lambda: "stay as they were" in s.words(), "no word of it")
         assert s.ask("POST", INFER, two)[0] == 200
         s.stop()
 
@@ -196,10 +195,4 @@ def a_second_signal_ends_it_at_once():
 
 
 if __name__ == "__main__":
-    for name, test in list(globals().items()):
-        if callable(test) and getattr(test, "__module__", "") == "__main__" \
-                and not isinstance(test, type) and name not in ("write", "check"):
-            start = time.monotonic()
-            test()
-            print(f"{time.monotonic() - start:6.2f} s {name}")
-    sys.exit(0)
+    run_all(globals(), skip=("write", "check"))

@@ -85,3 +85,13 @@ def image_body(server, model="net.d0", images=1):
     return json.dumps({"inputs": [{
         "name": "image", "shape": [images, h, w, c], "datatype": "UINT8",
         "data": [i * 7 % 256 for i in range(images * h * w * c)]}]}).encode()
+
+
+def run_all(names, skip=()):
+    """Runs every test function of a module, in order."""
+    for name, test in list(names.items()):
+        if callable(test) and not isinstance(test, type) and \
+                test.__module__ == "__main__" and name not in skip:
+            start = time.monotonic()
+            test()
+            print(f"{time.monotonic() - start:6.2f} s {name}")

@@ -16,10 +16,13 @@ static void nothing(void *context, const struct srv_request *in,
 }
 
 static const struct srv_route table[] = {
-    {SRV_GET, "", nothing},        {SRV_GET, "a", nothing},
-    {SRV_POST, "a", nothing},      {SRV_GET, "a/*", nothing},
-    {SRV_GET, "a/*/b/*", nothing}, {SRV_POST, "c/*", nothing},
-    {SRV_GET, NULL, NULL}};
+    {SRV_GET, "", nothing, SRV_READ},
+    {SRV_GET, "a", nothing, SRV_READ},
+    {SRV_POST, "a", nothing, SRV_READ},
+    {SRV_GET, "a/*", nothing, SRV_READ},
+    {SRV_GET, "a/*/b/*", nothing, SRV_READ},
+    {SRV_POST, "c/*", nothing, SRV_READ},
+    {SRV_GET, NULL, NULL, SRV_READ}};
 
 static bool find(struct srv_request *request, enum srv_method method,
                  const char *raw, struct srv_reply *reply)

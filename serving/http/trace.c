@@ -1,0 +1,78 @@
+/*
+ * trace.c - ids of requests and traces.
+ *
+ * DESIGN: an own id is a number that counts, stirred with a start value of
+ * the process, so that ids of several servers seldom meet and cost no system
+ * call.
+ *
+ * Source: W3C Trace Context, section 3.2.
+ */
+#include "serving/http/trace.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/base/clock.h"
+
+static const char id_letters[] = "abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+static const char hex_digits[] = "0123456789abcdef";
+
+/* A bijection that leaves no pattern of its input (splitmix64's finaliser). */
+static uint64_t stir(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+void srv_request_id(char id[SRV_REQUEST_ID_BYTES], const char *given)
+{
+    static _Atomic uint64_t next; /* 0: not begun */
+    size_t bytes = strspn(given, id_letters);
+    if (bytes > 0 && bytes < SRV_REQUEST_ID_BYTES && given[bytes] == '\0') {
+        memcpy(id, given, bytes + 1);
+        return;
+    }
+    uint64_t zero = 0;
+    uint64_t start = stir((uint64_t)sy_now_ns() ^ (uint64_t)getpid() << 48) | 1;
+    if (atomic_load(&next) == 0) {
+        atomic_compare_exchange_strong(&next, &zero, start);
+    }
+    snprintf(id, SRV_REQUEST_ID_BYTES, "%016" PRIx64,
+             stir(atomic_fetch_add(&next, 1)));
+}
+
+/* `count` hexadecimal digits, not all zero. */
+static bool is_id(const char *text, size_t count)
+{
+    return strspn(text, hex_digits) >= count && strspn(text, "0") < count;
+}
+
+bool srv_trace_parse(const char *text, char trace_id[SRV_TRACE_ID_BYTES],
+                     char span_id[SRV_SPAN_ID_BYTES])
+{
+    size_t bytes = strlen(text);
+    trace_id[0] = '\0';
+    span_id[0] = '\0';
+    /* version-trace-parent-flags; later versions may add to the end */
+    if (bytes < 55 || strspn(text, hex_digits) != 2 ||
+        strncmp(text, "ff", 2) == 0 ||
+        (text[0] == '0' && text[1] == '0' && bytes != 55)) {
+        return false;
+    }
+    if (text[2] != '-' || text[35] != '-' || text[52] != '-' ||
+        !is_id(text + 3, 32) || !is_id(text + 36, 16) ||
+        strspn(text + 53, hex_digits) < 2 || (bytes > 55 && text[55] != '-')) {
+        return false;
+    }
+    memcpy(trace_id, text + 3, 32);
+    trace_id[32] = '\0';
+    memcpy(span_id, text + 36, 16);
+    span_id[16] = '\0';
+    return true;
+}

@@ -1,0 +1,443 @@
+/*
+ * page.c - GET /metrics: Prometheus' text format, version 0.0.4.
+ *
+ * DESIGN: all lines of one metric stand together under its HELP and TYPE, so
+ * the page is written metric by metric, each with a walk over the networks.
+ * Those are taken once, with a reference each, so that a network that goes in
+ * the middle does not make half a page. Names of networks, domains and
+ * experts are other people's texts: they are escaped. A histogram's count is
+ * the sum of the buckets that were read, so it never contradicts them.
+ *
+ * The names that begin with nv_ are those that dashboards of other servers
+ * ask for; ours say switchyard_ and use base units.
+ */
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/base/file.h"
+#include "runtime/base/memory.h"
+#include "serving/context.h"
+#include "serving/http/front.h"
+#include "serving/metrics/codes.h"
+#include "serving/metrics/metrics.h"
+#include "serving/protocol/routes.h"
+#include "serving/protocol/text.h"
+
+enum { LABELS_BYTES = 512 };
+
+struct page {
+    struct srv_text text;
+    struct srv_context *server;
+    int count;
+    struct srv_live *live[SRV_MAX_NETWORKS]; /* a reference each */
+};
+
+static void begin(struct page *page, const char *name, const char *type,
+                  const char *help)
+{
+    srv_text_printf(&page->text, "# HELP %s %s\n# TYPE %s %s\n", name, help,
+                    name, type);
+}
+
+/* A label's value between quotes. */
+static void put_value(struct srv_text *text, const char *value)
+{
+    srv_text_puts(text, "\"");
+    for (; *value != '\0'; value++) {
+        if (*value == '\n') {
+            srv_text_puts(text, "\\n");
+            continue;
+        }
+        if (*value == '"' || *value == '\\') {
+            srv_text_puts(text, "\\");
+        }
+        srv_text_add(text, value, 1);
+    }
+    srv_text_puts(text, "\"");
+}
+
+static void put_model(struct srv_text *text, const char *name,
+                      const struct srv_live *live, int model)
+{
+    char full[2 * SY_NAME_BYTES];
+    const struct sy_network *network = live->network;
+    bool whole = model == network->domain_count;
+    snprintf(full, sizeof full, "%s%s%s", live->name, whole ? "" : ".",
+             whole ? "" : network->domain[model].name);
+    srv_text_printf(text, "%s{model=", name);
+    put_value(text, full);
+    srv_text_puts(text, ",version=");
+    put_value(text, live->label);
+}
+
+static void put_number(struct srv_text *text, int64_t value)
+{
+    srv_text_puts(text, "} ");
+    srv_text_int(text, value);
+    srv_text_puts(text, "\n");
+}
+
+/* What is read from a model's statistics, one metric each. */
+static const struct model_metric {
+    const char *name, *help;
+    size_t offset; /* of an int64_t in struct srv_model_stats */
+    int64_t divide;
+} model_metrics[] = {
+#define COUNT(name, help, member)                                              \
+    {                                                                          \
+        name, help, offsetof(struct srv_model_stats, member), 1                \
+    }
+#define MICROS(name, help, member)                                             \
+    {                                                                          \
+        name, help, offsetof(struct srv_model_stats, member.ns), 1000          \
+    }
+    COUNT("nv_inference_request_success", "Requests that were answered",
+          success.count),
+    COUNT("nv_inference_count", "Images of requests that were answered",
+          inferences),
+    COUNT("nv_inference_exec_count", "Batches that held images of the model",
+          executions),
+    MICROS("nv_inference_request_duration_us", "Time of answered requests",
+           success),
+    MICROS("nv_inference_queue_duration_us", "Time in the queue", queue),
+    MICROS("nv_inference_compute_input_duration_us", "Time to read inputs",
+           input),
+    MICROS("nv_inference_compute_infer_duration_us", "Time in batches", infer),
+    MICROS("nv_inference_compute_output_duration_us", "Time to write outputs",
+           output),
+#undef COUNT
+#undef MICROS
+};
+
+static void put_model_metrics(struct page *page)
+{
+    size_t count = sizeof model_metrics / sizeof model_metrics[0];
+    for (size_t m = 0; m < count; m++) {
+        const struct model_metric *metric = &model_metrics[m];
+        begin(page, metric->name, "counter", metric->help);
+        for (int i = 0; i < page->count; i++) {
+            struct srv_live *live = page->live[i];
+            for (int d = 0; d <= live->network->domain_count; d++) {
+                struct srv_model_stats stats;
+                srv_stats_read(live->stats, d, &stats);
+                const char *at = (const char *)&stats + metric->offset;
+                put_model(&page->text, metric->name, live, d);
+                put_number(&page->text,
+                           *(const int64_t *)(const void *)at / metric->divide);
+            }
+        }
+    }
+}
+
+static void put_failures(struct page *page)
+{
+    static const char *const reasons[SRV_FAIL_REASONS] = {"REJECTED",
+                                                          "CANCELED", "OTHER"};
+    const char *name = "nv_inference_request_failure";
+    begin(page, name, "counter", "Requests that got no answer, by reason");
+    for (int i = 0; i < page->count; i++) {
+        struct srv_live *live = page->live[i];
+        for (int d = 0; d <= live->network->domain_count; d++) {
+            struct srv_model_stats stats;
+            srv_stats_read(live->stats, d, &stats);
+            for (int r = 0; r < SRV_FAIL_REASONS; r++) {
+                put_model(&page->text, name, live, d);
+                srv_text_puts(&page->text, ",reason=");
+                put_value(&page->text, reasons[r]);
+                put_number(&page->text, stats.fail[r].count);
+            }
+        }
+    }
+}
+
+static void put_network(struct srv_text *text, const char *name,
+                        const struct srv_live *live)
+{
+    srv_text_printf(text, "%s{network=", name);
+    put_value(text, live->name);
+}
+
+/* Images and multiply-adds of each expert. With one expert a domain, its
+   images are the domain's. */
+static void put_experts(struct page *page)
+{
+    static const char *const names[] = {"switchyard_expert_images_total",
+                                        "switchyard_expert_madds_total"};
+    static const char *const helps[] = {"Images that an expert answered",
+                                        "Multiply-adds of an expert"};
+    for (int m = 0; m < 2; m++) {
+        begin(page, names[m], "counter", helps[m]);
+        for (int i = 0; i < page->count; i++) {
+            struct srv_live *live = page->live[i];
+            const struct sy_network *network = live->network;
+            for (int d = 0; d < network->domain_count; d++) {
+                int64_t images = atomic_load(&live->images[d]);
+                put_network(&page->text, names[m], live);
+                srv_text_puts(&page->text, ",domain=");
+                put_value(&page->text, network->domain[d].name);
+                srv_text_puts(&page->text, ",expert=");
+                put_value(&page->text, network->expert[live->expert[d]].name);
+                put_number(&page->text,
+                           m == 0 ? images : images * live->cost_madds[d]);
+            }
+        }
+    }
+}
+
+/* Images that each block computed: of all domains whose expert passes it. */
+static void put_blocks(struct page *page)
+{
+    static const char *const names[] = {"switchyard_block_executions_total",
+                                        "switchyard_block_madds_total"};
+    static const char *const helps[] = {"Images that a block computed",
+                                        "Multiply-adds of a block"};
+    for (int m = 0; m < 2; m++) {
+        begin(page, names[m], "counter", helps[m]);
+        for (int i = 0; i < page->count; i++) {
+            struct srv_live *live = page->live[i];
+            const struct sy_network *network = live->network;
+            for (int u = 0; u < network->unit_count; u++) {
+                const struct sy_unit *unit = &network->unit[u];
+                int64_t images = 0;
+                for (int d = 0; d < network->domain_count; d++) {
+                    const struct sy_path *path =
+                        &network->expert[live->expert[d]].path;
+                    if (unit->layer >= 0 &&
+                        path->block[unit->layer] == unit->block) {
+                        images += atomic_load(&live->images[d]);
+                    }
+                }
+                if (unit->layer >= 0) {
+                    put_network(&page->text, names[m], live);
+                    srv_text_puts(&page->text, ",block=");
+                    put_value(&page->text, unit->id);
+                    put_number(&page->text,
+                               m == 0 ? images : images * unit->cost.madds);
+                }
+            }
+        }
+    }
+}
+
+static void put_histogram(struct page *page, const char *name,
+                          const char *phase, struct srv_histogram *histogram)
+{
+    int64_t count = 0;
+    char label[64] = "";
+    struct srv_text *text = &page->text;
+    if (phase != NULL) {
+        snprintf(label, sizeof label, "phase=\"%s\"", phase);
+    }
+    for (int i = 0; i <= SRV_BUCKETS; i++) {
+        count += atomic_load(&histogram->bucket[i]);
+        srv_text_printf(text, "%s_bucket{%s%sle=\"", name, label,
+                        phase != NULL ? "," : "");
+        if (i < SRV_BUCKETS) {
+            srv_text_printf(text, "%g", (double)srv_bucket_ns[i] / 1e9);
+        } else {
+            srv_text_puts(text, "+Inf");
+        }
+        srv_text_puts(text, "\"");
+        put_number(text, count);
+    }
+    const char *open = phase != NULL ? "{" : "", *close = phase ? "}" : "";
+    srv_text_printf(text, "%s_sum%s%s%s %.9g\n", name, open, label, close,
+                    (double)atomic_load(&histogram->sum_ns) / 1e9);
+    srv_text_printf(text, "%s_count%s%s%s %lld\n", name, open, label, close,
+                    (long long)count);
+}
+
+static void put_exchanges(struct page *page)
+{
+    struct srv_metrics *metrics = page->server->metrics;
+    const char *name = "switchyard_http_requests_total";
+    begin(page, name, "counter", "Requests by route and status");
+    for (int r = 0; r <= SRV_METRIC_ROUTES; r++) {
+        for (int c = 0; srv_metric_names[c].status != -1; c++) {
+            int64_t count = atomic_load(&metrics->requests[r][c]);
+            if (count > 0) {
+                srv_text_printf(&page->text, "%s{route=", name);
+                put_value(&page->text, r < SRV_METRIC_ROUTES
+                                           ? srv_routes[r].pattern
+                                           : "none");
+                srv_text_printf(&page->text, ",code=\"%d\"",
+                                srv_metric_names[c].status);
+                put_number(&page->text, count);
+            }
+        }
+    }
+    name = "switchyard_http_rejected_total";
+    begin(page, name, "counter", "Requests that no handler saw, by reason");
+    for (int c = 0; srv_metric_names[c].status != -1; c++) {
+        if (srv_metric_names[c].status >= 400) {
+            srv_text_printf(&page->text, "%s{reason=\"%s\"", name,
+                            srv_metric_names[c].reason);
+            put_number(&page->text, atomic_load(&metrics->rejected[c]));
+        }
+    }
+}
+
+static void put_phases(struct page *page)
+{
+    static const char *const phases[SRV_PHASES] = {
+        "read", "parse", "queue", "compute", "encode", "write"};
+    struct srv_metrics *metrics = page->server->metrics;
+    const char *name = "switchyard_phase_duration_seconds";
+    begin(page, name, "histogram",
+          "What the time of requests was spent on; parse to encode: of "
+          "inference only");
+    for (int i = 0; i < SRV_PHASES; i++) {
+        put_histogram(page, name, phases[i], &metrics->phase[i]);
+    }
+    name = "switchyard_http_request_duration_seconds";
+    begin(page, name, "histogram", "From the request line to the last byte");
+    put_histogram(page, name, NULL, &metrics->total);
+}
+
+static void put_one(struct page *page, const char *name, const char *type,
+                    const char *help, double value)
+{
+    begin(page, name, type, help);
+    srv_text_printf(&page->text, "%s %.15g\n", name, value);
+}
+
+static void put_connections(struct page *page)
+{
+    static const char *const reasons[SRV_LOSSES] = {"idle", "headers", "slow",
+                                                    "left", "cancelled"};
+    struct srv_front_counts counts;
+    const char *name = "switchyard_connections_ended_total";
+    struct srv_front *front = atomic_load(&page->server->front);
+    if (front == NULL) {
+        return;
+    }
+    srv_front_counts(front, &counts);
+    put_one(page, "switchyard_connections", "gauge", "Clients connected now",
+            counts.connections);
+    begin(page, name, "counter",
+          "Connections hung up on, and work cancelled, by reason");
+    for (int i = 0; i < SRV_LOSSES; i++) {
+        srv_text_printf(&page->text, "%s{reason=\"%s\"", name, reasons[i]);
+        put_number(&page->text, counts.losses[i]);
+    }
+}
+
+static void put_batcher(struct page *page)
+{
+    struct srv_batcher_stats stats;
+    srv_batcher_stats(page->server->batcher, &stats);
+    put_one(page, "nv_inference_pending_request_count", "gauge",
+            "Requests that wait, of all models", stats.queued);
+    put_one(page, "switchyard_batches_total", "counter", "Batches run",
+            (double)stats.batches);
+    put_one(page, "switchyard_batch_images_total", "counter",
+            "Images in batches", (double)stats.images);
+    put_one(page, "switchyard_queue_refused_total", "counter",
+            "Requests for which there was no place", (double)stats.refused);
+    put_one(page, "switchyard_queue_expired_total", "counter",
+            "Requests whose time passed", (double)stats.expired);
+    put_one(page, "switchyard_queue_cancelled_total", "counter",
+            "Requests whose client went away", (double)stats.cancelled);
+    struct srv_metrics *metrics = page->server->metrics;
+    put_one(page, "switchyard_http_body_bytes_total", "counter",
+            "Bytes of request bodies",
+            (double)atomic_load(&metrics->body_bytes));
+    put_one(page, "switchyard_http_reply_bytes_total", "counter",
+            "Bytes of answers", (double)atomic_load(&metrics->reply_bytes));
+    if (page->server->budget != NULL) {
+        put_one(page, "switchyard_request_memory_bytes", "gauge",
+                "Memory that bodies and tensors hold",
+                (double)atomic_load(&page->server->budget->used_bytes));
+    }
+}
+
+/* Pages that the process holds, from /proc/self/statm. */
+static double resident_bytes(void)
+{
+    char *text = NULL, *rest;
+    size_t bytes;
+    double pages = 0;
+    if (sy_file_read("/proc/self/statm", 4096, &text, &bytes, NULL) == SY_OK) {
+        (void)strtol(text, &rest, 10);
+        pages = (double)strtol(rest, NULL, 10);
+    }
+    sy_free(text);
+    return pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void put_process(struct page *page)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    put_one(page, "process_cpu_seconds_total", "counter",
+            "Processor time of user and system",
+            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) /
+                    1e6);
+    put_one(page, "process_resident_memory_bytes", "gauge", "Resident memory",
+            resident_bytes());
+    put_one(page, "process_start_time_seconds", "gauge",
+            "When the server started, since the epoch",
+            (double)page->server->started_s);
+    begin(page, "switchyard_build_info", "gauge", "What is running");
+    srv_text_puts(&page->text,
+                  "switchyard_build_info{version=\"" SY_VERSION "\"} 1\n");
+}
+
+static void put_networks(struct page *page)
+{
+    struct srv_repository *repository = page->server->repository;
+    const char *name = "switchyard_network_ready";
+    begin(page, name, "gauge", "1: the network serves");
+    for (int i = 0; i < srv_repository_count(repository); i++) {
+        struct srv_entry entry;
+        srv_repository_entry(repository, i, &entry);
+        srv_text_printf(&page->text, "%s{network=", name);
+        put_value(&page->text, entry.name);
+        put_number(&page->text, entry.state == SRV_READY);
+    }
+    name = "nv_model_load_duration_secs";
+    begin(page, name, "gauge", "How long loading took");
+    for (int i = 0; i < page->count; i++) {
+        struct srv_live *live = page->live[i];
+        put_model(&page->text, name, live, live->network->domain_count);
+        srv_text_printf(&page->text, "} %.9g\n", (double)live->loaded_ns / 1e9);
+    }
+}
+
+void srv_metrics_page(void *context, const struct srv_request *in,
+                      struct srv_reply *reply, struct srv_later *later)
+{
+    (void)in, (void)later;
+    struct page page = {.server = context};
+    struct srv_repository *repository = page.server->repository;
+    for (int i = 0; i < srv_repository_count(repository); i++) {
+        struct srv_entry entry;
+        srv_repository_entry(repository, i, &entry);
+        if (srv_repository_get(repository, entry.name, &page.live[page.count],
+                               NULL) == SY_OK) {
+            page.count++;
+        }
+    }
+    put_model_metrics(&page);
+    put_failures(&page);
+    put_networks(&page);
+    put_experts(&page);
+    put_blocks(&page);
+    put_batcher(&page);
+    if (page.server->metrics != NULL) {
+        put_exchanges(&page);
+        put_phases(&page);
+    }
+    put_connections(&page);
+    put_process(&page);
+    for (int i = 0; i < page.count; i++) {
+        srv_live_unref(page.live[i]);
+    }
+    srv_reply_take(reply, 200, "text/plain; version=0.0.4; charset=utf-8",
+                   page.text.data, page.text.bytes);
+}

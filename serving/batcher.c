@@ -140,6 +140,10 @@ static void take_way(struct srv_job *job, int image,
     for (int i = 0; i < taken->ran.count; i++) {
         sy_route_add_expert(&job->ran, taken->ran.expert[i]);
     }
+    struct sy_route_experts own = {.count = job->expert >= 0 ? 1 : 0,
+                                   .expert = {job->expert}};
+    srv_traffic_image(job->live->traffic, job->expert >= 0 ? &own : &taken->ran,
+                      answered, request->madds);
     if (image == 0) {
         job->way = *taken;
         job->exit = answered;

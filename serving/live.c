@@ -60,6 +60,7 @@ enum sy_status srv_live_load(struct srv_live **live,
     SY_TRY_OUT(check_routes(made, err));
     SY_TRY_OUT(
         srv_stats_new(&made->stats, made->network->domain_count + 1, err));
+    SY_TRY_OUT(srv_traffic_new(&made->traffic, made->network, err));
     SY_TRY_OUT(sy_executor_new(&made->executor, made->snapshot, options->pool,
                                options->max_batch, err));
     made->loaded_ns = sy_now_ns() - start_ns;
@@ -86,5 +87,6 @@ void srv_live_unref(struct srv_live *live)
     }
     sy_snapshot_unref(live->snapshot);
     srv_stats_free(live->stats);
+    srv_traffic_free(live->traffic);
     sy_free(live);
 }

@@ -19,6 +19,7 @@
 #include "runtime/executor/snapshot.h"
 #include "serving/budget.h"
 #include "serving/stats.h"
+#include "serving/traffic.h"
 #include "serving/waiting.h"
 
 struct srv_live {
@@ -38,6 +39,8 @@ struct srv_live {
     struct srv_waiting waiting; /* the batcher's */
 
     struct srv_stats *stats; /* owned: a model per domain, then the whole */
+
+    struct srv_traffic *traffic; /* owned: what ran */
 
     /* Images answered for a domain, whichever model was asked. */
     atomic_llong images[SY_MAX_DOMAINS];

@@ -66,8 +66,7 @@
     TEXT(tls_key, "tls-key", "FILE", "", true, "its private key, PEM")         \
     TEXT(tls_client_ca, "tls-client-ca", "FILE", "", false,                    \
          "clients must show a certificate of these authorities")               \
-    TEXT(keys, "keys", "FILE", "", true,                                       \
-         "API keys (--make-key makes one)")                            \
+    TEXT(keys, "keys", "FILE", "", true, "API keys (--make-key makes one)")    \
     FLAG(insecure_admin, "insecure-admin", true,                               \
          "administration from elsewhere without TLS")                          \
     TEXT(access_log, "access-log", "FILE", "", true,                           \

@@ -68,7 +68,8 @@ struct srv_facts {
     char model[128];
     char snapshot[64];
     char domain[64];
-    char experts[128];
+    char experts[1024]; /* at least SRV_EXPERTS_BYTES */
+    char exit[64];
     int images;
     int64_t madds, queue_ns, compute_ns;
 };

@@ -163,6 +163,7 @@ static void put_line(struct srv_text *text, const struct srv_record *record)
         put_text(text, "snapshot", facts->snapshot);
         put_text(text, "domain", facts->domain);
         put_text(text, "experts", facts->experts);
+        put_text(text, "exit", facts->exit);
         srv_text_printf(text, ",\"images\":%d,\"madds\":%lld", facts->images,
                         (long long)facts->madds);
         put_us(text, "read_us", record->read_ns);

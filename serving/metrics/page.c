@@ -161,63 +161,70 @@ static void put_network(struct srv_text *text, const char *name,
     put_value(text, live->name);
 }
 
-/* Images and multiply-adds of each expert. With one expert a domain, its
-   images are the domain's. */
+/* What each expert did. An exit rate is exits over images. */
 static void put_experts(struct page *page)
 {
-    static const char *const names[] = {"switchyard_expert_images_total",
-                                        "switchyard_expert_madds_total"};
-    static const char *const helps[] = {"Images that an expert answered",
-                                        "Multiply-adds of an expert"};
+    static const struct {
+        const char *name, *help;
+    } metrics[] = {
+        {"switchyard_expert_images_total", "Images that an expert ran for"},
+        {"switchyard_expert_exits_total",
+         "Images that an expert's own answer went out for"}};
     for (int m = 0; m < 2; m++) {
-        begin(page, names[m], "counter", helps[m]);
+        begin(page, metrics[m].name, "counter", metrics[m].help);
         for (int i = 0; i < page->count; i++) {
             struct srv_live *live = page->live[i];
             const struct sy_network *network = live->network;
-            for (int d = 0; d < network->domain_count; d++) {
-                int64_t images = atomic_load(&live->images[d]);
-                put_network(&page->text, names[m], live);
+            for (int e = 0; e < network->expert_count; e++) {
+                const struct sy_expert *expert = &network->expert[e];
+                put_network(&page->text, metrics[m].name, live);
                 srv_text_puts(&page->text, ",domain=");
-                put_value(&page->text, network->domain[d].name);
+                put_value(&page->text, network->domain[expert->domain].name);
                 srv_text_puts(&page->text, ",expert=");
-                put_value(&page->text, network->expert[live->expert[d]].name);
-                put_number(&page->text,
-                           m == 0 ? images : images * live->cost_madds[d]);
+                put_value(&page->text, expert->name);
+                put_number(&page->text, m == 0
+                                            ? live->traffic->expert_images[e]
+                                            : live->traffic->expert_exits[e]);
             }
         }
     }
 }
 
-/* Images that each block computed: of all domains whose expert passes it. */
+static void put_domains(struct page *page)
+{
+    const char *name = "switchyard_domain_madds_total";
+    begin(page, name, "counter", "Multiply-adds computed for a domain");
+    for (int i = 0; i < page->count; i++) {
+        struct srv_live *live = page->live[i];
+        for (int d = 0; d < live->network->domain_count; d++) {
+            put_network(&page->text, name, live);
+            srv_text_puts(&page->text, ",domain=");
+            put_value(&page->text, live->network->domain[d].name);
+            put_number(&page->text, live->traffic->domain_madds[d]);
+        }
+    }
+}
+
+/* Every unit: stem, blocks, trunk and heads. */
 static void put_blocks(struct page *page)
 {
-    static const char *const names[] = {"switchyard_block_executions_total",
-                                        "switchyard_block_madds_total"};
-    static const char *const helps[] = {"Images that a block computed",
-                                        "Multiply-adds of a block"};
+    static const struct {
+        const char *name, *help;
+    } metrics[] = {
+        {"switchyard_block_executions_total", "Images that a block computed"},
+        {"switchyard_block_madds_total", "Multiply-adds of a block"}};
     for (int m = 0; m < 2; m++) {
-        begin(page, names[m], "counter", helps[m]);
+        begin(page, metrics[m].name, "counter", metrics[m].help);
         for (int i = 0; i < page->count; i++) {
             struct srv_live *live = page->live[i];
-            const struct sy_network *network = live->network;
-            for (int u = 0; u < network->unit_count; u++) {
-                const struct sy_unit *unit = &network->unit[u];
-                int64_t images = 0;
-                for (int d = 0; d < network->domain_count; d++) {
-                    const struct sy_path *path =
-                        &network->expert[live->expert[d]].path;
-                    if (unit->layer >= 0 &&
-                        path->block[unit->layer] == unit->block) {
-                        images += atomic_load(&live->images[d]);
-                    }
-                }
-                if (unit->layer >= 0) {
-                    put_network(&page->text, names[m], live);
-                    srv_text_puts(&page->text, ",block=");
-                    put_value(&page->text, unit->id);
-                    put_number(&page->text,
-                               m == 0 ? images : images * unit->cost.madds);
-                }
+            for (int u = 0; u < live->network->unit_count; u++) {
+                const struct sy_unit *unit = &live->network->unit[u];
+                int64_t images = live->traffic->unit_images[u];
+                put_network(&page->text, metrics[m].name, live);
+                srv_text_puts(&page->text, ",block=");
+                put_value(&page->text, unit->id);
+                put_number(&page->text,
+                           m == 0 ? images : images * unit->cost.madds);
             }
         }
     }
@@ -427,6 +434,7 @@ void srv_metrics_page(void *context, const struct srv_request *in,
     put_failures(&page);
     put_networks(&page);
     put_experts(&page);
+    put_domains(&page);
     put_blocks(&page);
     put_batcher(&page);
     if (page.server->metrics != NULL) {

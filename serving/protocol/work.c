@@ -105,8 +105,8 @@ static void put_facts(const struct srv_job *job, struct srv_facts *facts)
              whole ? "" : ".", whole ? "" : domain);
     snprintf(facts->snapshot, sizeof facts->snapshot, "%s", live->label);
     snprintf(facts->domain, sizeof facts->domain, "%s", domain);
-    snprintf(facts->experts, sizeof facts->experts, "%s",
-             live->network->expert[job->expert].name);
+    (void)srv_way_experts(job, facts->experts);
+    snprintf(facts->exit, sizeof facts->exit, "%s", srv_way_exit(job));
     facts->images = job->image_count;
     facts->madds = job->madds;
     facts->queue_ns = job->queue_ns;

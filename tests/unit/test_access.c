@@ -108,7 +108,8 @@ START_TEST(a_bad_file_of_keys_is_refused_with_its_place)
         {"{\"name\": \"a\", \"classes\": []}", "sha256"},
         {"{\"name\": \"a\", \"sha256\": \"#\", \"classes\": [\"root\"]}",
          "classes"},
-        {"{\"name\": \"a\", \"sha256\": \"#\", \"classes\": [], \"clases\": []}",
+        {"{\"name\": \"a\", \"sha256\": \"#\", \"classes\": [], \"clases\": "
+         "[]}",
          "did you mean \"classes\""},
         {"{\"name\": \"a\", \"sha256\": \"#\", \"classes\": []}, {\"name\": "
          "\"a\", \"sha256\": \"#\", \"classes\": []}",

@@ -27,15 +27,15 @@ void srv_metrics_count(struct srv_metrics *metrics,
     if (record->status == 0) {
         return;
     }
-    srv_histogram_add(&metrics->total, record->total_ns);
-    srv_histogram_add(&metrics->phase[SRV_PHASE_READ], record->read_ns);
-    srv_histogram_add(&metrics->phase[SRV_PHASE_WRITE], record->write_ns);
+    srv_buckets_add(&metrics->total, record->total_ns);
+    srv_buckets_add(&metrics->phase[SRV_PHASE_READ], record->read_ns);
+    srv_buckets_add(&metrics->phase[SRV_PHASE_WRITE], record->write_ns);
     if (record->facts->images > 0) {
-        srv_histogram_add(&metrics->phase[SRV_PHASE_PARSE], record->parse_ns);
-        srv_histogram_add(&metrics->phase[SRV_PHASE_QUEUE],
-                          record->facts->queue_ns);
-        srv_histogram_add(&metrics->phase[SRV_PHASE_COMPUTE],
-                          record->facts->compute_ns);
-        srv_histogram_add(&metrics->phase[SRV_PHASE_ENCODE], record->encode_ns);
+        srv_buckets_add(&metrics->phase[SRV_PHASE_PARSE], record->parse_ns);
+        srv_buckets_add(&metrics->phase[SRV_PHASE_QUEUE],
+                        record->facts->queue_ns);
+        srv_buckets_add(&metrics->phase[SRV_PHASE_COMPUTE],
+                        record->facts->compute_ns);
+        srv_buckets_add(&metrics->phase[SRV_PHASE_ENCODE], record->encode_ns);
     }
 }

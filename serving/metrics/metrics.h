@@ -12,7 +12,7 @@
 
 #include "serving/http/record.h"
 #include "serving/http/router.h"
-#include "serving/metrics/histogram.h"
+#include "serving/metrics/buckets.h"
 
 enum { SRV_METRIC_ROUTES = 64, SRV_METRIC_CODES = 16 };
 
@@ -31,8 +31,8 @@ struct srv_metrics {
     _Atomic int64_t requests[SRV_METRIC_ROUTES + 1][SRV_METRIC_CODES];
     _Atomic int64_t rejected[SRV_METRIC_CODES];
     _Atomic int64_t body_bytes, reply_bytes;
-    struct srv_histogram phase[SRV_PHASES];
-    struct srv_histogram total;
+    struct srv_buckets phase[SRV_PHASES];
+    struct srv_buckets total;
 };
 
 /* Counts one exchange; `routes` is the table that its route is of. */

@@ -231,7 +231,7 @@ static void put_blocks(struct page *page)
 }
 
 static void put_histogram(struct page *page, const char *name,
-                          const char *phase, struct srv_histogram *histogram)
+                          const char *phase, struct srv_buckets *histogram)
 {
     int64_t count = 0;
     char label[64] = "";

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "serving/metrics/histogram.h"
+#include "serving/metrics/buckets.h"
 #include "tests/support/check_main.h"
 
 START_TEST(a_client_may_name_its_request_and_others_get_a_new_name)
@@ -59,15 +59,15 @@ END_TEST
 
 START_TEST(a_time_is_counted_in_the_first_bucket_that_holds_it)
 {
-    struct srv_histogram histogram = {0};
-    srv_histogram_add(&histogram, 0);
-    srv_histogram_add(&histogram, srv_bucket_ns[0]);
-    srv_histogram_add(&histogram, srv_bucket_ns[0] + 1);
+    struct srv_buckets histogram = {0};
+    srv_buckets_add(&histogram, 0);
+    srv_buckets_add(&histogram, srv_bucket_ns[0]);
+    srv_buckets_add(&histogram, srv_bucket_ns[0] + 1);
     for (int i = 1; i < SRV_BUCKETS; i++) {
         ck_assert(srv_bucket_ns[i] > srv_bucket_ns[i - 1]);
-        srv_histogram_add(&histogram, srv_bucket_ns[i]);
+        srv_buckets_add(&histogram, srv_bucket_ns[i]);
     }
-    srv_histogram_add(&histogram, srv_bucket_ns[SRV_BUCKETS - 1] + 1);
+    srv_buckets_add(&histogram, srv_bucket_ns[SRV_BUCKETS - 1] + 1);
     ck_assert_int_eq((int)histogram.bucket[0], 2);
     ck_assert_int_eq((int)histogram.bucket[1], 2);
     for (int i = 2; i <= SRV_BUCKETS; i++) {

@@ -1,7 +1,7 @@
 /*
- * histogram.c - one addition to a bucket, one to the sum.
+ * buckets.c - one addition to a bucket, one to the sum.
  */
-#include "serving/metrics/histogram.h"
+#include "serving/metrics/buckets.h"
 
 const int64_t srv_bucket_ns[SRV_BUCKETS] = {
     10000,      20000,      50000,      100000,     200000,
@@ -9,7 +9,7 @@ const int64_t srv_bucket_ns[SRV_BUCKETS] = {
     20000000,   50000000,   100000000,  200000000,  500000000,
     1000000000, 2000000000, 5000000000, 10000000000};
 
-void srv_histogram_add(struct srv_histogram *histogram, int64_t ns)
+void srv_buckets_add(struct srv_buckets *histogram, int64_t ns)
 {
     int low = 0, high = SRV_BUCKETS;
     while (low < high) {

@@ -92,6 +92,9 @@ int cli_run(const struct cli_command *command, int argc, char **argv);
 /* Prints a command's help on stdout. */
 void cli_help(const struct cli_command *command);
 
+/* Prints its manual page (mdoc), made from the same table. */
+void cli_man(const struct cli_command *command);
+
 /*
  * Prints the one document of --json on stdout and drops it; returns the exit
  * status. NULL means that there was no memory for it.

@@ -164,6 +164,13 @@ static int run_serve(const struct cli_args *args)
     if (read_settings(reload.context, &settings, &err) != SY_OK) {
         return cli_error(&err);
     }
+    if (settings.repository[0] == '\0') {
+        (void)fprintf(stderr,
+                      "switchyard serve: no repository is named, neither as "
+                      "argument nor in a configuration\nusage: switchyard %s\n",
+                      cmd_serve.usage);
+        return CLI_BAD_INPUT;
+    }
     if (cli_flag(args, "check")) {
         return run_check(&settings);
     }

@@ -72,6 +72,10 @@ int main(int argc, char **argv)
     if (command == NULL) {
         return unknown_command(name);
     }
+    if (help && argc > 3 && strcmp(argv[3], "--man") == 0) {
+        cli_man(command);
+        return CLI_OK;
+    }
     if (help) {
         cli_help(command);
         return CLI_OK;

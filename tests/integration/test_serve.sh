@@ -24,7 +24,7 @@ fail() {
 launch() {
     : >"$work/out"
     "$SY_PROGRAM" serve "$work/models" --port 0 --drain-ms 60000 \
-        --request-timeout-ms 60000 "$@" \
+        --request-timeout-ms 600000 "$@" \
         >"$work/out" 2>"$work/log" &
     server=$!
     for _ in $(seq 200); do

@@ -273,6 +273,37 @@ START_TEST(a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint)
 }
 END_TEST
 
+START_TEST(running_out_of_memory_anywhere_is_an_error_and_leaks_nothing)
+{
+    enum { PLACES = 60, STRIDE = 17 };
+    struct nas_search_report report;
+    int failed = 0;
+    put_files();
+    int64_t live = sy_alloc_live();
+    for (int i = 0; i < PLACES; i++) {
+        char name[32];
+        struct nas_config config;
+        char run[SY_PATH_BYTES];
+        (void)snprintf(name, sizeof name, "run%d", i);
+        (void)snprintf(run, sizeof run, "%s/%s", sy_check_folder(), name);
+        load(&config, &ways[1]);
+        struct nas_search_job job = {.config = &config,
+                                     .data = sy_check_folder(),
+                                     .run = run,
+                                     .quiet = true,
+                                     .threads = 1};
+        sy_alloc_fail_at(1 + STRIDE * i, true);
+        enum sy_status status = nas_search(&job, &report, &err);
+        sy_alloc_fail_at(0, false);
+        ck_assert_msg(status != SY_OK || i > PLACES / 2, "place %d", i);
+        failed += status == SY_NO_MEMORY;
+        nas_config_release(&config);
+        ck_assert_int_eq(sy_alloc_live(), live);
+    }
+    ck_assert_int_gt(failed, 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     int count = (int)(sizeof ways / sizeof ways[0]);
@@ -290,6 +321,8 @@ static Suite *suite(void)
     tcase_add_test(tc, another_search_does_not_resume);
     tcase_add_test(
         tc, a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint);
+    tcase_add_test(
+        tc, running_out_of_memory_anywhere_is_an_error_and_leaks_nothing);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -18,8 +18,8 @@
  * of the next step. It is written on a schedule, at the end, and when *stop
  * becomes non-zero. Batches and proposals are functions of the step, so a
  * resumed search goes on to the same bits; the number of threads never
- * matters. The result is RUN/paths.json, and
- * RUN/report.html for people.
+ * matters. The result is RUN/paths.json; RUN/study.sqlite has the history, and
+ * RUN/report.html draws both.
  *
  * Thread: init.
  */

@@ -30,6 +30,16 @@ for row in report["domains"]:
     assert row["cost"] == row["madds"] and row["target"] == 60000, row
 PY
 [ ! -s err ] || fail "--quiet is not quiet"
+[ -s r/first/report.html ] || fail "no report"
+python3 - <<'PY'
+import sqlite3
+db = sqlite3.connect("file:r/first/study.sqlite?mode=ro", uri=True)
+steps, = db.execute("SELECT count(*) FROM steps WHERE loss > 0").fetchone()
+assert steps == 3 * 135, steps
+scored, = db.execute("SELECT count(DISTINCT step) FROM samples").fetchone()
+samples, = db.execute("SELECT count(*) FROM samples").fetchone()
+assert 100 <= scored < 135 and samples == scored * 3 * 3, (scored, samples)
+PY
 first=$(hash_run r/first)
 for threads in 2 3; do
     run 0 search --out r/threads --threads "$threads"

@@ -50,6 +50,7 @@ enum sy_status sy_tape_new(struct sy_tape **tape, struct sy_network *network,
     made->shards = options->shards > 0 ? options->shards : TAPE_SHARDS;
     made->backend =
         options->backend != NULL ? options->backend : sy_backend_best();
+    made->frozen = options->frozen;
     sy_arena_init(&made->step, TAPE_ARENA_BYTES);
     sy_arena_init(&made->buffers, TAPE_ARENA_BYTES);
     made->round_count = count_rounds(network);

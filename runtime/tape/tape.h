@@ -57,6 +57,10 @@ struct sy_segment {
 struct sy_tape_options {
     int shards;                       /* per segment; 0 takes 8 */
     const struct sy_backend *backend; /* NULL takes the best */
+    /* By tensor: not 0 where training does not move it; borrowed until
+       sy_tape_free. A norm whose scale is frozen applies its running
+       statistics, which do not move either. NULL: nothing is frozen. */
+    const uint8_t *frozen;
 };
 
 /* Borrows network and pool until sy_tape_free. */

@@ -176,7 +176,8 @@ static enum sy_status write_norm(const struct back *b)
 {
     int v = b->node->in[0];
     for (int m = 0; m < b->group->member_count; m++) {
-        if (tape_is_first_of_slot(b->tape, b->group, m)) {
+        if (tape_is_first_of_slot(b->tape, b->group, m) &&
+            !b->group->member[m].moments[b->node->norm]->frozen) {
             SY_TRY(write_sums(b, m));
         }
     }
@@ -453,7 +454,8 @@ static enum sy_status write_group(struct sy_tape *tape, int s,
 
 static enum sy_status write_backward(struct sy_tape *tape, float *grads)
 {
-    for (int s = tape->stage_count - 1; s >= 0; s--) {
+    int last = tape_first_moving(tape);
+    for (int s = tape->stage_count - 1; s >= last; s--) {
         struct tape_stage *stage = &tape->stage[s];
         for (int m = 0; m < stage->mix_count; m++) {
             SY_TRY(tape_mix_split(tape, &stage->mix[m]));
@@ -510,7 +512,8 @@ static enum sy_status mark_used(struct sy_tape *tape, uint8_t *used)
     for (int t = 0; t < network->tensor_count; t++) {
         const struct sy_tensor *tensor = &network->tensor[t];
         const bool *row = seen + (size_t)tensor->unit * slots;
-        used[t] = tensor->trained && row[1 + tensor->slot];
+        used[t] = tensor->trained && row[1 + tensor->slot] &&
+                  (tape->frozen == NULL || !tape->frozen[t]);
     }
     return SY_OK;
 }
@@ -559,7 +562,8 @@ void sy_tape_update_norms(struct sy_tape *tape, float momentum)
             int norms = tape_plan(tape, group)->norm_count;
             for (int m = 0; m < group->member_count; m++) {
                 for (int n = 0; n < norms; n++) {
-                    if (tape_is_first_of_slot(tape, group, m)) {
+                    if (tape_is_first_of_slot(tape, group, m) &&
+                        !group->member[m].moments[n]->frozen) {
                         update_norm(tape, group, &group->member[m], n,
                                     momentum);
                     }

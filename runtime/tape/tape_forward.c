@@ -132,9 +132,12 @@ static enum sy_status write_node(struct sy_tape *tape, struct tape_group *group,
                                  const struct sy_node *node)
 {
     for (int m = 0; node->norm >= 0 && m < group->member_count; m++) {
-        if (tape_is_first_of_slot(tape, group, m)) {
-            SY_TRY(write_stats(tape, group, m, node));
+        if (!tape_is_first_of_slot(tape, group, m)) {
+            continue;
         }
+        SY_TRY(tape_is_frozen_norm(tape, group, m, node->norm)
+                   ? tape_frozen_moments(tape, group, m, node->norm)
+                   : write_stats(tape, group, m, node));
     }
     int parts = tape_parts(tape, group, node, SY_SPLIT_FORWARD);
     if (parts > 0) {

@@ -32,6 +32,7 @@ struct tape_buffer {
 
 /* Sums over images of one norm slot: a slice for each shard that counts. */
 struct tape_moments {
+    bool frozen; /* applies running statistics; totals are 0 */
     int channels;
     int64_t rows;
     int slice_count;
@@ -144,6 +145,7 @@ struct sy_tape {
     struct sy_network *network;
     struct sy_pool *pool;
     const struct sy_backend *backend;
+    const uint8_t *frozen; /* by tensor, or NULL */
     int shards;
 
     struct sy_arena step;    /* lives from one forward to the next */
@@ -254,6 +256,21 @@ bool tape_counts_together(const struct sy_tape *tape,
 /* True if no earlier member counts together with this one. */
 bool tape_is_first_of_slot(const struct sy_tape *tape,
                            const struct tape_group *group, int member);
+
+/* --- tape_frozen.c ----------------------------------------------------- */
+
+/* True if the member's norm applies its running statistics. */
+bool tape_is_frozen_norm(const struct sy_tape *tape,
+                         const struct tape_group *group, int member, int norm);
+
+/* The moments of a frozen slot, for all its members from `first` on. */
+enum sy_status tape_frozen_moments(struct sy_tape *tape,
+                                   struct tape_group *group, int first,
+                                   int norm);
+
+/* The first stage of this step where something moves: no gradient is wanted
+   below it. The number of stages where nothing does. */
+int tape_first_moving(const struct sy_tape *tape);
 
 /* --- tape_groups.c, tape_forward.c, tape_mix.c ------------------------- */
 

@@ -1,7 +1,7 @@
 /*
  * test_tape.c - the training step on small random networks of every block
  * kind: gradients against finite differences, bits whatever the number of
- * threads, what must not be touched, soft choices, and scores.
+ * threads, what must not be touched, soft choices, scores, what is frozen.
  */
 #include <math.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/tape/tape.h"
 #include "tests/support/check_main.h"
+#include "tests/support/plain_eval.h"
 #include "tests/support/random_network.h"
 
 enum { SEGMENTS = 4, MAX_IMAGES = 5 };
@@ -579,6 +580,117 @@ START_TEST(steady_scores_and_soft_steps_allocate_nothing)
 }
 END_TEST
 
+/* Makes a tape in place of the step's own in which units are frozen: those
+   whose bit in `units` is set, counted modulo 8. */
+static uint8_t *step_freeze(struct step *step, unsigned units)
+{
+    struct sy_error err = {0};
+    uint8_t *frozen = sy_alloc_zero((size_t)step->network->tensor_count, 1);
+    struct sy_tape_options options = {.shards = 3, .frozen = frozen};
+    for (int t = 0; t < step->network->tensor_count; t++) {
+        frozen[t] = units >> (step->network->tensor[t].unit % 8) & 1;
+    }
+    sy_tape_free(step->tape);
+    sy_check_ok(
+        sy_tape_new(&step->tape, step->network, step->pool, &options, &err),
+        err);
+    return frozen;
+}
+
+START_TEST(gradients_agree_with_finite_differences_through_what_is_frozen)
+{
+    static const unsigned units[] = {0x55, 0xaa, 0x0f, 0xf0};
+    struct step step;
+    int checked = 0, bad = 0;
+    enum sy_norm_mode norm = _i % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED;
+    step_open(&step, 800 + (uint64_t)_i, norm, 2, NULL);
+    uint8_t *frozen = step_freeze(&step, units[_i]);
+    (void)step_forward(&step);
+    step_backward(&step);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &step.network->tensor[t];
+        ck_assert_msg(!frozen[t] || !step.used[t], "%s", tensor->name);
+        if (step.used[t] && tensor->count <= 4096) {
+            double error = tensor_error(&step, tensor);
+            ck_assert_msg(error < 0.5, "%s: relative error %g", tensor->name,
+                          error);
+            checked++;
+            bad += error > 0.03;
+        }
+    }
+    ck_assert_int_gt(checked, 5);
+    ck_assert_msg(bad * 20 <= checked, "%d of %d tensors are off", bad,
+                  checked);
+    sy_free(frozen);
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(a_frozen_network_computes_what_inference_does_and_does_not_move)
+{
+    struct step step;
+    enum sy_norm_mode norm = _i % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED;
+    step_open(&step, 850 + (uint64_t)_i, norm, 2, NULL);
+    uint8_t *frozen = step_freeze(&step, 0xff);
+    size_t image = sy_shape_floats(step.network->spec.input);
+    size_t bytes = step.network->value_count * sizeof(float);
+    float *before = sy_alloc(bytes);
+    memcpy(before, step.network->values, bytes);
+    (void)step_forward(&step);
+    const float *pixels = step.images;
+    for (int s = 0; s < SEGMENTS; s++) {
+        int domain = step.segment[s].domain;
+        int classes = step.network->domain[domain].classes;
+        const float *found = sy_tape_outputs(step.tape, s);
+        for (int i = 0; i < step.segment[s].count; i++) {
+            float wanted[64];
+            sy_plain_eval(step.network, step.segment[s].path, domain, pixels,
+                          wanted);
+            for (int k = 0; k < classes; k++) {
+                ck_assert_float_eq_tol(found[i * classes + k], wanted[k],
+                                       1e-3f * (1 + fabsf(wanted[k])));
+            }
+            pixels += image;
+        }
+    }
+    step_backward(&step);
+    sy_tape_update_norms(step.tape, 0.5f);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        ck_assert(!step.used[t]);
+    }
+    ck_assert_mem_eq(before, step.network->values, bytes);
+    sy_free(before);
+    sy_free(frozen);
+    step_close(&step);
+}
+END_TEST
+
+START_TEST(nothing_is_computed_for_gradients_below_all_that_moves)
+{
+    struct step step;
+    step_open(&step, 870, SY_NORM_PER_DOMAIN, 2, NULL);
+    uint8_t *frozen = step_freeze(&step, 0xff);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        frozen[t] = step.network->tensor[t].unit < step.network->first_head;
+    }
+    for (size_t i = 0; i < step.network->value_count; i++) {
+        step.grads[i] = -77.0f;
+    }
+    (void)step_forward(&step);
+    step_backward(&step);
+    for (int t = 0; t < step.network->tensor_count; t++) {
+        const struct sy_tensor *tensor = &step.network->tensor[t];
+        ck_assert(step.used[t] == (tensor->trained && !frozen[t]));
+        for (size_t i = 0; i < tensor->count; i++) {
+            ck_assert((step.grads[tensor->offset + i] == -77.0f) ==
+                      !step.used[t]);
+        }
+    }
+    sy_free(frozen);
+    step_close(&step);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tape");
@@ -611,6 +723,16 @@ static Suite *suite(void)
     tcase_add_loop_test(
         tc, a_paths_score_does_not_depend_on_the_paths_beside_it, 0, 8);
     tcase_add_test(tc, steady_scores_and_soft_steps_allocate_nothing);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("frozen");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(
+        tc, gradients_agree_with_finite_differences_through_what_is_frozen, 0,
+        4);
+    tcase_add_loop_test(
+        tc, a_frozen_network_computes_what_inference_does_and_does_not_move, 0,
+        4);
+    tcase_add_test(tc, nothing_is_computed_for_gradients_below_all_that_moves);
     suite_add_tcase(s, tc);
     return s;
 }

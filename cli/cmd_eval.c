@@ -7,70 +7,9 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
-#include "search/eval/score.h"
+#include "search/eval/evaluate.h"
 
-struct eval_row {
-    int domain;
-    int64_t params;
-    struct nas_score score;
-};
-
-/* Scores one domain of the model on DIR/NAME's test part. */
-static enum sy_status eval_domain(const struct cli_session *session,
-                                  const char *dir, struct eval_row *row,
-                                  struct sy_error *err)
-{
-    const struct sy_network *network = session->network;
-    const struct sy_domain *known = &network->domain[row->domain];
-    struct dom_domain *domain = NULL;
-    struct dom_loader *loader = NULL;
-    struct dom_options none = {0};
-    struct dom_loader_options options = {
-        .split = DOM_TEST,
-        .height = network->spec.input.h,
-        .width = network->spec.input.w,
-    };
-    enum sy_status status = SY_OK;
-    SY_TRY(dom_open(&domain, dir, known->name, &none, err));
-    if (dom_classes(domain) != known->classes) {
-        status = sy_fail(err, SY_BAD_INPUT,
-                         "%s/%s: has %d classes, the model was trained for %d",
-                         dir, known->name, dom_classes(domain), known->classes);
-        goto out;
-    }
-    SY_TRY_OUT(dom_loader_new(&loader, domain, &options, session->pool, err));
-    SY_TRY_OUT(nas_score_domain(&row->score, session->executor, network,
-                                row->domain, loader, err));
-out:
-    dom_loader_free(loader);
-    dom_close(domain);
-    return status;
-}
-
-/*
- * Trained numbers that answers of this domain can need: every unit on the path
- * of one of its experts, once, however many of them share it.
- */
-static int64_t domain_params(const struct sy_network *network, int domain)
-{
-    int64_t params = 0;
-    for (int u = 0; u < network->unit_count; u++) {
-        bool needed = false;
-        for (int e = 0; e < network->expert_count && !needed; e++) {
-            const struct sy_expert *expert = &network->expert[e];
-            for (int s = 0;
-                 s < sy_network_stages(network) && expert->domain == domain;
-                 s++) {
-                needed |= u == sy_network_stage_unit(network, s, &expert->path,
-                                                     domain);
-            }
-        }
-        params += needed ? network->unit[u].cost.params : 0;
-    }
-    return params;
-}
-
-static struct nas_score mean_score(const struct eval_row *rows, int count)
+static struct nas_score mean_score(const struct nas_evaluation *rows, int count)
 {
     struct nas_score mean = {0};
     for (int i = 0; i < count; i++) {
@@ -86,7 +25,7 @@ static struct nas_score mean_score(const struct eval_row *rows, int count)
 
 /* How many images each expert of the domain's route ran for and answered. */
 static json_t *experts_json(const struct sy_network *network,
-                            const struct eval_row *row)
+                            const struct nas_evaluation *row)
 {
     struct sy_route_experts all =
         sy_route_all_experts(network->route[row->domain]);
@@ -102,7 +41,7 @@ static json_t *experts_json(const struct sy_network *network,
 }
 
 static int print_json(const struct sy_network *network,
-                      const struct eval_row *rows, int count)
+                      const struct nas_evaluation *rows, int count)
 {
     struct nas_score mean = mean_score(rows, count);
     json_t *domains = json_array();
@@ -127,7 +66,7 @@ static int print_json(const struct sy_network *network,
 
 /* Who answers, for the domains whose routes have several experts. */
 static void print_experts(const struct sy_network *network,
-                          const struct eval_row *rows, int count)
+                          const struct nas_evaluation *rows, int count)
 {
     for (int i = 0; i < count; i++) {
         const struct nas_score *s = &rows[i].score;
@@ -146,7 +85,7 @@ static void print_experts(const struct sy_network *network,
 }
 
 static void print_text(const struct sy_network *network,
-                       const struct eval_row *rows, int count)
+                       const struct nas_evaluation *rows, int count)
 {
     struct nas_score mean = mean_score(rows, count);
     printf("%-16s %6s %7s %7s %7s %7s %7s %9s %10s %8s %7s\n", "domain", "n",
@@ -170,7 +109,7 @@ static void print_text(const struct sy_network *network,
 
 static int run(const struct cli_args *args)
 {
-    static struct eval_row rows[SY_MAX_DOMAINS];
+    static struct nas_evaluation rows[SY_MAX_DOMAINS];
     struct cli_session session;
     struct sy_error err = {0};
     const char *only = cli_text(args, "domain", NULL);
@@ -194,10 +133,9 @@ static int run(const struct cli_args *args)
         }
     }
     for (int i = 0; i < count; i++) {
-        rows[i].domain = first + i;
-        rows[i].params = domain_params(session.network, first + i);
-        if (eval_domain(&session, cli_text(args, "data", NULL), &rows[i],
-                        &err) != SY_OK) {
+        if (nas_evaluate(&rows[i], session.executor, first + i,
+                         cli_text(args, "data", NULL), session.pool,
+                         &err) != SY_OK) {
             status = cli_error(&err);
             goto out;
         }

@@ -47,6 +47,11 @@ static int run(const struct cli_args *args)
     static struct nas_config config;
     static struct nas_train_report report;
     struct sy_error err = {0};
+    if (cli_flag(args, "freeze") && cli_text(args, "start", NULL) == NULL) {
+        (void)sy_fail(&err, SY_BAD_INPUT,
+                      "--freeze keeps the numbers of --start MODEL: name it");
+        return cli_error(&err);
+    }
     if (cli_job_config(args, &config, &err) != SY_OK) {
         return cli_error(&err);
     }
@@ -55,6 +60,8 @@ static int run(const struct cli_args *args)
         .data = cli_text(args, "data", NULL),
         .model = cli_text(args, "out", NULL),
         .paths_file = cli_text(args, "paths", NULL),
+        .start = cli_text(args, "start", NULL),
+        .freeze = cli_flag(args, "freeze"),
         .resume = cli_flag(args, "resume"),
         .quiet = cli_flag(args, "quiet"),
         .threads = (int)cli_int(args, "threads", 0),
@@ -78,6 +85,9 @@ static const struct cli_option options[] = {
     {"out", CLI_TEXT, "MODEL", "REPOSITORY/NAME; its next version is written",
      0, 0, true},
     {"paths", CLI_TEXT, "FILE", "paths.json of a search", 0, 0, false},
+    {"start", CLI_TEXT, "MODEL", "begin with the numbers of this model", 0, 0,
+     false},
+    {"freeze", CLI_FLAG, NULL, "keep those numbers as they are", 0, 0, false},
     {"resume", CLI_FLAG, NULL, "go on from the last checkpoint", 0, 0, false},
     CLI_SET,
     {"seed", CLI_INT, "N", "same as --set seed=N", 0, INT64_MAX, false},
@@ -93,7 +103,12 @@ const struct cli_command cmd_train = {
     .summary = "Trains one network whose domains travel given paths",
     .about =
         "Checkpoints go to MODEL/.train on a schedule and at SIGINT; --resume\n"
-        "continues to the same bits as an uninterrupted run.",
+        "continues to the same bits as an uninterrupted run. --start takes "
+        "the\n"
+        "numbers of all blocks, norms and heads that MODEL has under the same\n"
+        "ids and names; with --freeze these do not move, and only what is new "
+        "is\n"
+        "trained.",
     .example = "switchyard train configs/first.json --data ../shared/data \\\n"
                "      --out runs/models/first",
     .options = options,

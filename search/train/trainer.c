@@ -23,6 +23,7 @@
 #include "search/train/heldout.h"
 #include "search/train/identity.h"
 #include "search/train/progress.h"
+#include "search/train/start.h"
 
 struct training {
     const struct nas_train_job *job;
@@ -35,6 +36,8 @@ struct training {
     float *average; /* of the values, or NULL */
     float *grads;
     uint8_t *used;
+    uint8_t *started; /* by tensor: begins with a number of job->start */
+    char start_sha256[SY_HASH_TEXT_BYTES];
 
     int images[SY_MAX_DOMAINS]; /* per step */
     int segment_count;          /* one per expert */
@@ -131,6 +134,10 @@ static enum sy_status take_origin(struct training *t, struct sy_error *err)
 static enum sy_status identify(struct training *t, struct sy_error *err)
 {
     t->about = nas_identity("train", t->config, &t->data, t->network);
+    if (t->job->start != NULL) {
+        (void)json_object_set_new(t->about, t->job->freeze ? "frozen" : "start",
+                                  json_string(t->start_sha256));
+    }
     return t->about != NULL && sy_json_hash(t->about, t->identity)
                ? SY_OK
                : sy_fail(err, SY_NO_MEMORY, "training: no memory");
@@ -165,11 +172,26 @@ static enum sy_status make_segments(struct training *t, struct sy_error *err)
     return SY_OK;
 }
 
+/* The numbers that the network begins with, where a model gives them. */
+static enum sy_status take_start(struct training *t, struct sy_error *err)
+{
+    if (t->job->start == NULL) {
+        return SY_OK;
+    }
+    t->started = sy_alloc_zero((size_t)t->network->tensor_count, 1);
+    if (t->started == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    return nas_start_from(t->network, t->job->start, t->started,
+                          t->start_sha256, err);
+}
+
 /* Gradients, optimiser and average. */
 static enum sy_status make_state(struct training *t, struct sy_error *err)
 {
     const struct nas_train_config *train = &t->config->train;
-    struct sy_tape_options options = {.shards = train->shards};
+    struct sy_tape_options options = {
+        .shards = train->shards, .frozen = t->job->freeze ? t->started : NULL};
     size_t count = t->network->value_count;
     SY_TRY(sy_tape_new(&t->tape, t->network, t->pool, &options, err));
     SY_TRY(nas_optimiser_init(&t->optimiser, &train->optimiser, count, err));
@@ -228,6 +250,7 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
     SY_TRY(nas_data_deal(&t->data, t->config, t->images, err));
     t->steps = nas_data_steps(&t->data, t->images, t->config->train.epochs);
     SY_TRY(make_segments(t, err));
+    SY_TRY(take_start(t, err));
     SY_TRY(make_state(t, err));
     SY_TRY(take_origin(t, err));
     SY_TRY(identify(t, err));
@@ -252,6 +275,7 @@ static void training_close(struct training *t)
     sy_free(t->average);
     sy_free(t->grads);
     sy_free(t->used);
+    sy_free(t->started);
     sy_free(t->segment);
     for (int d = 0; d < SY_MAX_DOMAINS; d++) {
         sy_free(t->pixels[d]);
@@ -407,6 +431,12 @@ static json_t *make_provenance(const struct training *t)
         "{s:s, s:O, s:I, s:I, s:O}", "config_sha256", t->config->hash, "config",
         t->config->effective, "seed", (json_int_t)t->config->seed, "steps",
         (json_int_t)t->steps, "data_sha256", json_object_get(t->about, "data"));
+    if (t->job->start != NULL && made != NULL) {
+        (void)json_object_set_new(made, "start",
+                                  json_pack("{s:s, s:b}", "sha256",
+                                            t->start_sha256, "frozen",
+                                            (int)t->job->freeze));
+    }
     if (t->search != NULL && made != NULL &&
         json_object_set(made, "search", t->search) != 0) {
         json_decref(made);

@@ -32,6 +32,11 @@ struct nas_train_job {
     const char *data;       /* the data folder */
     const char *model;      /* REPOSITORY/NAME */
     const char *paths_file; /* or NULL: the configuration's paths */
+    /* MODEL whose numbers the network starts with, where it has them; NULL:
+       all are new. With `freeze` they stay as they are: what they compute, its
+       norms' statistics included, does not change. */
+    const char *start;
+    bool freeze;
     bool resume;
     bool quiet;
     int threads;                       /* 0: all CPUs */

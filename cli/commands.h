@@ -6,8 +6,8 @@
 
 #include "cli/cli.h"
 
-extern const struct cli_command cmd_domains, cmd_search, cmd_train, cmd_eval,
-    cmd_inspect, cmd_predict, cmd_serve, cmd_export, cmd_bench, cmd_latency,
-    cmd_load, cmd_report;
+extern const struct cli_command cmd_domains, cmd_search, cmd_compare, cmd_train,
+    cmd_eval, cmd_inspect, cmd_predict, cmd_serve, cmd_export, cmd_bench,
+    cmd_latency, cmd_load, cmd_report;
 
 #endif

@@ -109,8 +109,8 @@ out:
 }
 
 /* Reads an array of names into rows of `bytes` each; returns their number. */
-static int read_names(struct sy_json *in, const char *key, size_t low,
-                      char *rows, size_t bytes)
+int nas_config_names(struct sy_json *in, const char *key, size_t low,
+                     char *rows, size_t bytes)
 {
     json_t *array = sy_json_array(in, key, low, SY_MAX_DOMAINS);
     size_t count = json_array_size(array);
@@ -142,8 +142,8 @@ static int find_name(const struct nas_config *config, const char *name)
 static void read_domains(struct nas_config *config, struct sy_json *in)
 {
     config->domain_count = 0;
-    int count = read_names(in, "domains", 1, config->domain[0],
-                           sizeof config->domain[0]);
+    int count = nas_config_names(in, "domains", 1, config->domain[0],
+                                 sizeof config->domain[0]);
     for (int d = 0; d < count; d++) {
         if (!dom_name_is_valid(config->domain[d])) {
             sy_json_reject(in, "domains",
@@ -170,7 +170,7 @@ static void read_augment(struct nas_config *config, struct sy_json *train)
     sy_json_opt_int(&in, "shift", 0, 64, &config->train.shift);
     sy_json_opt_int(&in, "cutout", 0, 64, &config->train.cutout);
     if (sy_json_has(&in, "flip")) {
-        int count = read_names(&in, "flip", 0, names[0], sizeof names[0]);
+        int count = nas_config_names(&in, "flip", 0, names[0], sizeof names[0]);
         for (int i = 0; i < count; i++) {
             int d = find_name(config, names[i]);
             if (d >= 0) { /* others are for another list of domains */
@@ -327,8 +327,8 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
     config->seed = (uint64_t)seed;
     read_domains(config, &in);
     if (sy_json_has(&in, "paths")) {
-        config->path_count = read_names(&in, "paths", 1, config->path[0],
-                                        sizeof config->path[0]);
+        config->path_count = nas_config_names(&in, "paths", 1, config->path[0],
+                                              sizeof config->path[0]);
     }
     for (int d = 0; d < config->domain_count; d++) {
         config->fraction[d] = 1.0;
@@ -338,6 +338,7 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
     bool has_train = sy_json_has(&in, "train");
     read_passes(config, &in);
     (void)sy_json_has(&in, "search");
+    (void)sy_json_has(&in, "compare");
     if (!has_network || !has_train) {
         sy_json_reject(&in, has_network ? "train" : "network", "is missing");
     }
@@ -347,7 +348,8 @@ static enum sy_status read_root(struct nas_config *config, const char *path,
                              path, "network", err));
     SY_TRY(check_paths(config, path, err));
     SY_TRY(read_train(config, &in));
-    return nas_config_read_search(config, &in);
+    SY_TRY(nas_config_read_search(config, &in));
+    return nas_config_read_compare(config, &in);
 }
 
 enum sy_status nas_config_load(struct nas_config *config, const char *path,

@@ -61,6 +61,46 @@ struct nas_search_config {
     struct nas_optimiser_config optimiser;     /* of the supernet's weights */
 };
 
+enum { NAS_COMPARE_SEEDS = 16, NAS_COMPARE_RATES = 8, NAS_COMPARE_RANDOM = 32 };
+
+/* See search/compare/compare.h. */
+enum nas_strategy {
+    NAS_INDEPENDENT,
+    NAS_SINGLE_PATH_MULTI_HEAD,
+    NAS_SINGLE_PATH_JOINT,
+    NAS_MULTI_HEAD_NAS,
+    NAS_MPNAS,
+    NAS_STRATEGIES
+};
+
+extern const char *const nas_strategy_names[NAS_STRATEGIES + 1];
+
+/* What `compare` sets side by side; "compare" in the file. */
+struct nas_compare_config {
+    bool given;    /* the file has this section */
+    double target; /* of `independent`, in the unit of the reward's cost */
+    double share;  /* of it that the paths of all other strategies may cost */
+    /* The fixed path of the single-path strategies, and the domain on whose
+       images it is trained for the frozen one (of DIR, in `domains` or not). */
+    char backbone[SY_PATH_TEXT_BYTES];
+    char pretrain[SY_NAME_BYTES];
+    bool runs[NAS_STRATEGIES];
+    int seed_count;
+    int64_t seed[NAS_COMPARE_SEEDS];
+    /* Learning rates of which the best on held-out images of some domains is
+       taken for all strategies; none: train.optimiser.rate. */
+    int rate_count;
+    double rate[NAS_COMPARE_RATES];
+    int rate_domain_count;
+    char rate_domain[SY_MAX_DOMAINS][SY_NAME_BYTES];
+    double rate_passes;
+    int loss_count; /* of the ablation, on the paths that MPNAS has found */
+    enum nas_weighting loss[NAS_WEIGHTINGS];
+    int random_paths;  /* networks of random paths beside the found ones */
+    int without_count; /* a second mean leaves these domains out */
+    char without[SY_MAX_DOMAINS][SY_NAME_BYTES];
+};
+
 struct nas_config {
     char name[SY_NAME_BYTES];
     uint64_t seed;
@@ -75,6 +115,7 @@ struct nas_config {
     double fraction[SY_MAX_DOMAINS]; /* of the training images, in (0, 1] */
     struct nas_train_config train;
     struct nas_search_config search;
+    struct nas_compare_config compare;
 
     json_t *effective;             /* the file with overrides, owned */
     char hash[SY_HASH_TEXT_BYTES]; /* of `effective`, keys sorted */

@@ -1,5 +1,6 @@
 /*
- * config_search.h - what config.c and config_search.c share. Not for others.
+ * config_search.h - what config.c, config_search.c and config_compare.c share.
+ * Not for others.
  */
 #ifndef NAS_CONFIG_SEARCH_H
 #define NAS_CONFIG_SEARCH_H
@@ -27,5 +28,14 @@ void nas_config_routes(struct nas_route_config *routes, struct sy_json *train);
 /* "search", after everything else has been read. */
 enum sy_status nas_config_read_search(struct nas_config *config,
                                       struct sy_json *root) SY_MUST_USE;
+
+/* An array of low..64 texts, each of which fits into `bytes`, to rows of that
+   size. Returns how many. */
+int nas_config_names(struct sy_json *in, const char *key, size_t low,
+                     char *rows, size_t bytes);
+
+/* "compare", after "search". */
+enum sy_status nas_config_read_compare(struct nas_config *config,
+                                       struct sy_json *root) SY_MUST_USE;
 
 #endif

@@ -8,7 +8,7 @@ page=$SY_SOURCE_DIR/docs/configuration.md
 
 keys=$(sed -n 's/.*"\([a-z0-9_]*\)".*/\1/p' <(
     cat "$SY_SOURCE_DIR"/search/config*.c | tr -d '\n' |
-        grep -oE '(sy_json_(opt_)?(int|int64|real|bool|text|choice|array|child)|read_names)\([^,()]*, *"[a-z0-9_]+"|nas_config_by_domain\([^,()]*, *[^,()]*, *"[a-z0-9_]+"'
+        grep -oE '(sy_json_(opt_)?(int|int64|real|bool|text|choice|array|child)|nas_config_names)\([^,()]*, *"[a-z0-9_]+"|nas_config_by_domain\([^,()]*, *[^,()]*, *"[a-z0-9_]+"'
     tr -d '\n' <"$SY_SOURCE_DIR/runtime/network/spec_json.c" |
         grep -oE 'sy_json_(opt_)?(int|int64|real|bool|text|choice|array|child)\([^,()]*, *"[a-z0-9_]+"'
 ) | sort -u)

@@ -157,6 +157,83 @@ START_TEST(every_key_of_a_search_is_read)
 }
 END_TEST
 
+static const char compare_text[] =
+    "{\"name\":\"s\",\"seed\":7,\"domains\":[\"a\",\"b\",\"c\"]," NETWORK
+    ",\"train_passes\":8,\"train\":{},\"search\":{\"target\":5000},"
+    "\"compare\":{\"target\":9000,\"share\":0.5,\"backbone\":\"0:1\","
+    "\"pretrain\":\"elsewhere\",\"strategies\":[\"mpnas\",\"independent\"],"
+    "\"seeds\":[3,1],\"rates\":[0.1,0.2],\"rate_domains\":[\"c\"],"
+    "\"rate_passes\":2.5,\"losses\":[\"ratio\",\"uniform\"],"
+    "\"random_paths\":4,\"without\":[\"b\"]}}";
+
+START_TEST(every_key_of_a_comparison_is_read)
+{
+    sy_check_ok(load(compare_text, NULL, NULL), err);
+    const struct nas_compare_config *c = &config.compare;
+    ck_assert(c->given && c->target == 9000 && c->share == 0.5);
+    ck_assert_str_eq(c->backbone, "0:1");
+    ck_assert_str_eq(c->pretrain, "elsewhere");
+    ck_assert(c->runs[NAS_MPNAS] && c->runs[NAS_INDEPENDENT]);
+    ck_assert(!c->runs[NAS_MULTI_HEAD_NAS] && !c->runs[NAS_SINGLE_PATH_JOINT]);
+    ck_assert(c->seed_count == 2 && c->seed[0] == 3 && c->seed[1] == 1);
+    ck_assert(c->rate_count == 2 && c->rate[0] == 0.1 && c->rate[1] == 0.2);
+    ck_assert_int_eq(c->rate_domain_count, 1);
+    ck_assert_str_eq(c->rate_domain[0], "c");
+    ck_assert(c->rate_passes == 2.5 && c->random_paths == 4);
+    ck_assert(c->loss_count == 2 && c->loss[0] == NAS_WEIGHT_RATIO &&
+              c->loss[1] == NAS_WEIGHT_UNIFORM);
+    ck_assert_int_eq(c->without_count, 1);
+    ck_assert_str_eq(c->without[0], "b");
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(what_a_comparison_leaves_out_has_its_default)
+{
+    sy_check_ok(load(compare_text,
+                     "compare={\"target\":1,\"backbone\":\"1:0\","
+                     "\"pretrain\":\"a\"}",
+                     NULL),
+                err);
+    const struct nas_compare_config *c = &config.compare;
+    ck_assert(c->share == 0.68 && c->rate_passes == 2 && c->rate_count == 0);
+    ck_assert(c->seed_count == 1 && c->seed[0] == 7);
+    ck_assert(c->loss_count == 0 && c->random_paths == 0);
+    ck_assert_int_eq(c->rate_domain_count, 3);
+    for (int s = 0; s < NAS_STRATEGIES; s++) {
+        ck_assert(c->runs[s]);
+    }
+    nas_config_release(&config);
+    sy_check_ok(load(search_text, NULL, NULL), err);
+    ck_assert(!config.compare.given);
+    nas_config_release(&config);
+}
+END_TEST
+
+START_TEST(a_wrong_comparison_is_named_with_its_place)
+{
+    static const struct {
+        const char *set, *says;
+    } wrong[] = {
+        {"compare.backbone=9:0", "compare.backbone: "},
+        {"compare.pretrain=a.b", "\"a.b\" is no domain name"},
+        {"compare.seeds=[1,1]", "1 is named twice"},
+        {"compare.seeds=[1.5]", "entry 0 is not a whole number"},
+        {"compare.rates=[0.2,0.1]", "rising numbers"},
+        {"compare.losses=[\"best\"]", "entry 0 is no kind of train.weights"},
+        {"compare.losses=[\"log\",\"log\"]", "\"log\" is named twice"},
+        {"compare.strategies=[\"luck\"]", "entry 0 is no strategy"},
+        {"compare.strategies=[\"independent\"]", "need the paths of"},
+        {"compare.random_paths=33", "from 0 to 32"},
+        {"compare.luck=1", "unknown key"},
+    };
+    const char *set = wrong[_i].set;
+    ck_assert_int_eq(load(compare_text, set, NULL), SY_BAD_INPUT);
+    ck_assert_msg(strstr(err.message, wrong[_i].says) != NULL, "%s: %s", set,
+                  err.message);
+}
+END_TEST
+
 START_TEST(a_search_takes_from_training_what_it_leaves_out)
 {
     sy_check_ok(load(small_text, "search.target=100", "train.batch=20"), err);
@@ -479,6 +556,9 @@ static Suite *suite(void)
     TCase *tc = tcase_create("config");
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_test(tc, every_key_is_read);
+    tcase_add_test(tc, every_key_of_a_comparison_is_read);
+    tcase_add_test(tc, what_a_comparison_leaves_out_has_its_default);
+    tcase_add_loop_test(tc, a_wrong_comparison_is_named_with_its_place, 0, 11);
     tcase_add_test(tc, every_key_of_a_search_is_read);
     tcase_add_test(tc, a_search_takes_from_training_what_it_leaves_out);
     tcase_add_test(tc, what_is_left_out_has_its_default);

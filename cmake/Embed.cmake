@@ -1,4 +1,4 @@
-# Pages become C arrays: sy_embed(TARGET SYMBOL HEADER FILE) makes SYMBOL and
+# Files become C arrays: sy_embed(TARGET SYMBOL HEADER FILE) makes SYMBOL and
 # SYMBOL_bytes, which HEADER declares, of FILE's bytes.
 function(sy_embed target symbol header file)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
@@ -18,5 +18,7 @@ endfunction()
 
 sy_embed(sy_serving srv_web_index serving/web/web.h
          "${CMAKE_SOURCE_DIR}/serving/web/index.html")
+sy_embed(sy_serving srv_web_openapi serving/web/web.h
+         "${CMAKE_SOURCE_DIR}/docs/openapi.json")
 sy_embed(sy_search nas_report_page search/report/page.h
          "${CMAKE_SOURCE_DIR}/search/report/template.html")

@@ -201,17 +201,16 @@ enum sy_status srv_input_raw(struct srv_input *input, struct srv_span body,
     return SY_OK;
 }
 
-/* FP32 pixels to the network's range, in place; refuses what is no pixel. */
-static enum sy_status normalise_floats(float *pixels, size_t count,
-                                       struct sy_error *err)
+enum sy_status srv_normalise_floats(float *pixels, size_t count,
+                                    const char *where, struct sy_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         /* Written so that NaN fails too. */
         if (!(pixels[i] >= -PIXEL_SLACK && pixels[i] <= 1.0f + PIXEL_SLACK)) {
             return sy_fail(err, SY_BAD_INPUT,
-                           "inputs[0].data: element %zu: FP32 pixels lie in "
-                           "[0, 1], found %g",
-                           i, (double)pixels[i]);
+                           "%s: element %zu: FP32 pixels lie in [0, 1], "
+                           "found %g",
+                           where, i, (double)pixels[i]);
         }
         pixels[i] = pixels[i] * 2.0f - 1.0f;
     }
@@ -227,7 +226,7 @@ static enum sy_status read_floats(const struct srv_input *in, float *images,
         sy_error_prefix(err, "inputs[0]");
         return SY_BAD_INPUT;
     }
-    return normalise_floats(images, in->elements, err);
+    return srv_normalise_floats(images, in->elements, "inputs[0].data", err);
 }
 
 enum sy_status srv_input_pixels(const struct srv_input *in, float *images,

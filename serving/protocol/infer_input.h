@@ -52,4 +52,10 @@ enum sy_status srv_input_raw(struct srv_input *input, struct srv_span body,
 enum sy_status srv_input_pixels(const struct srv_input *input, float *images,
                                 struct sy_error *err) SY_MUST_USE;
 
+/* FP32 pixels to the network's range, in place. SY_BAD_INPUT for what is no
+   pixel; `where` stands for the array in the message. */
+enum sy_status srv_normalise_floats(float *pixels, size_t count,
+                                    const char *where,
+                                    struct sy_error *err) SY_MUST_USE;
+
 #endif

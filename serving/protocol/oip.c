@@ -14,6 +14,7 @@
 
 #include "serving/protocol/infer.h"
 #include "serving/protocol/text.h"
+#include "serving/web/web.h"
 
 void srv_oip_reply(struct srv_reply *reply, struct srv_text *text)
 {
@@ -32,6 +33,14 @@ SRV_HANDLER(srv_oip_server)
         "\"model_repository(unload_dependents)\","
         "\"schedule_policy\",\"model_configuration\",\"binary_tensor_data\","
         "\"parameters\",\"statistics\"]}");
+    srv_oip_reply(reply, &text);
+}
+
+SRV_HANDLER(srv_oip_document)
+{
+    (void)context, (void)in, (void)later;
+    struct srv_text text = {0};
+    srv_text_add(&text, (const char *)srv_web_openapi, srv_web_openapi_bytes);
     srv_oip_reply(reply, &text);
 }
 

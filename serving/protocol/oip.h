@@ -26,6 +26,7 @@ bool srv_oip_find(struct srv_context *server, const struct srv_request *in,
                   struct srv_model *model, struct srv_reply *reply) SY_MUST_USE;
 
 SRV_HANDLER(srv_oip_server);           /* GET /v2 */
+SRV_HANDLER(srv_oip_document);         /* GET /v2/docs/dataplane.json */
 SRV_HANDLER(srv_oip_live);             /* GET /v2/health/live */
 SRV_HANDLER(srv_oip_ready);            /* GET /v2/health/ready */
 SRV_HANDLER(srv_oip_models);           /* GET /v2/models */

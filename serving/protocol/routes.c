@@ -2,7 +2,7 @@
  * routes.c - which handler answers what.
  *
  * DESIGN: the table is the whole of the server's surface; docs/http.md has a
- * section for each line.
+ * section for each line, and docs/openapi.json an operation (test_openapi).
  */
 #include "serving/protocol/routes.h"
 
@@ -10,6 +10,7 @@
 #include "serving/protocol/classify.h"
 #include "serving/protocol/networks.h"
 #include "serving/protocol/oip.h"
+#include "serving/protocol/tf.h"
 
 const struct srv_route srv_routes[] = {
     {SRV_GET, "", srv_page, SRV_READ},
@@ -17,7 +18,14 @@ const struct srv_route srv_routes[] = {
     {SRV_GET, "v1/networks", srv_networks, SRV_READ},
     {SRV_GET, "v1/networks/*", srv_network, SRV_READ},
     {SRV_POST, "v1/classify/*", srv_classify, SRV_INFER},
+    {SRV_GET, "v1/models/*", srv_tf_status, SRV_READ},
+    {SRV_POST, "v1/models/*", srv_tf_predict, SRV_INFER},
+    {SRV_GET, "v1/models/*/metadata", srv_tf_metadata, SRV_READ},
+    {SRV_GET, "v1/models/*/versions/*", srv_tf_status, SRV_READ},
+    {SRV_POST, "v1/models/*/versions/*", srv_tf_predict, SRV_INFER},
+    {SRV_GET, "v1/models/*/versions/*/metadata", srv_tf_metadata, SRV_READ},
     {SRV_GET, "v2", srv_oip_server, SRV_READ},
+    {SRV_GET, "v2/docs/dataplane.json", srv_oip_document, SRV_READ},
     {SRV_GET, "v2/health/live", srv_oip_live, SRV_OPEN},
     {SRV_GET, "v2/health/ready", srv_oip_ready, SRV_OPEN},
     {SRV_GET, "v2/models", srv_oip_models, SRV_READ},

@@ -1,5 +1,6 @@
 /*
- * web.h - the page's files, made into arrays at build time (cmake/Embed.cmake).
+ * web.h - the page and the OpenAPI document (docs/openapi.json), made into
+ * arrays at build time (cmake/Embed.cmake).
  */
 #ifndef SRV_WEB_WEB_H
 #define SRV_WEB_WEB_H
@@ -8,5 +9,7 @@
 
 extern const unsigned char srv_web_index[];
 extern const size_t srv_web_index_bytes;
+extern const unsigned char srv_web_openapi[];
+extern const size_t srv_web_openapi_bytes;
 
 #endif

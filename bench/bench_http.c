@@ -1,11 +1,12 @@
 /*
  * bench_http.c - the parts of a request's time that bench/http adds up.
  *
- *   bench_http empty DESCRIPTION ANSWER [--inline]
+ *   bench_http empty DESCRIPTION ANSWER BINARY [--inline]
  *       a libmicrohttpd server set up as ours is, whose handler takes the
  *       body, sleeps, and is woken by another thread, as ours waits for its
- *       engine; then it sends the file ANSWER. GETs get the file DESCRIPTION.
- *       With --inline the handler answers at once. Prints its address.
+ *       engine; then it sends the file ANSWER, or BINARY to a request with
+ *       binary tensors. GETs get the file DESCRIPTION. With --inline the
+ *       handler answers at once. Prints its address.
  *   bench_http parse REPOSITORY NAME [ROUNDS]
  *       microseconds of our parser and our encoder for one image, as JSON of
  *       UINT8, JSON of FP32 and binary, in thread CPU time, as a JSON object.
@@ -38,7 +39,7 @@ static struct {
              .came = PTHREAD_COND_INITIALIZER};
 
 struct empty {
-    struct MHD_Response *description, *answer;
+    struct MHD_Response *description, *answer, *binary;
     bool at_once;
 };
 
@@ -100,7 +101,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c,
         return MHD_YES;
     }
     if (empty->at_once || visit->woken) {
-        return MHD_queue_response(c, MHD_HTTP_OK, empty->answer);
+        bool binary = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
+                                                  SRV_INFER_HEADER) != NULL;
+        return MHD_queue_response(c, MHD_HTTP_OK,
+                                  binary ? empty->binary : empty->answer);
     }
     visit->woken = true;
     MHD_suspend_connection(c);
@@ -136,15 +140,17 @@ static struct MHD_Response *file_response(const char *path,
 }
 
 static int serve_empty(const char *description, const char *answer,
-                       bool at_once)
+                       const char *binary, bool at_once)
 {
     struct sy_error err = {0};
     struct empty empty = {.description = file_response(description, &err),
                           .answer = file_response(answer, &err),
+                          .binary = file_response(binary, &err),
                           .at_once = at_once};
     int fd = -1, port = 0;
     pthread_t waker;
     if (empty.description == NULL || empty.answer == NULL ||
+        empty.binary == NULL ||
         srv_listen(&fd, &port, "127.0.0.1", 0, &err) != SY_OK) {
         fprintf(stderr, "bench_http: %s\n", err.message);
         return EXIT_FAILURE;
@@ -311,9 +317,9 @@ static enum sy_status time_parser(const char *repository, const char *name,
 int main(int argc, char **argv)
 {
     struct sy_error err = {0};
-    if (argc >= 4 && strcmp(argv[1], "empty") == 0) {
-        return serve_empty(argv[2], argv[3],
-                           argc == 5 && strcmp(argv[4], "--inline") == 0);
+    if (argc >= 5 && strcmp(argv[1], "empty") == 0) {
+        return serve_empty(argv[2], argv[3], argv[4],
+                           argc == 6 && strcmp(argv[5], "--inline") == 0);
     }
     if (argc >= 4 && strcmp(argv[1], "parse") == 0) {
         int rounds = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 51;
@@ -324,7 +330,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_http: %s\n", err.message);
         return EXIT_FAILURE;
     }
-    fprintf(stderr, "usage: bench_http empty DESCRIPTION ANSWER [--inline]\n"
+    fprintf(stderr, "usage: bench_http empty DESCRIPTION ANSWER BINARY "
+                    "[--inline]\n"
                     "       bench_http parse REPOSITORY NAME [ROUNDS]\n");
     return EXIT_FAILURE;
 }

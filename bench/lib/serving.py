@@ -120,10 +120,16 @@ def post(url, path, body, headers):
 
 
 def request_body(shape, pixels):
-    return json.dumps({
-        "inputs": [{"name": "image", "shape": [1, *shape], "datatype": "UINT8",
-                    "data": pixels.ravel().tolist()}],
-        "outputs": [{"name": "probabilities"}]}).encode()
+    """A request in JSON; without pixels, the head of a binary one."""
+    image = {"name": "image", "shape": [1, *shape], "datatype": "UINT8"}
+    output = {"name": "probabilities"}
+    if pixels is None:
+        size = shape[0] * shape[1] * shape[2]
+        image["parameters"] = {"binary_data_size": size}
+        output["parameters"] = {"binary_data": True}
+    else:
+        image["data"] = pixels.ravel().tolist()
+    return json.dumps({"inputs": [image], "outputs": [output]}).encode()
 
 
 class Bench:
@@ -151,17 +157,23 @@ class Bench:
             {"parameters": {"snapshot": "1"}, "outputs": [
                 {"data": json.loads(self.ask("ours"))["outputs"][0]["data"]}]},
             separators=(",", ":")))
+        # What ours answers to a binary request, byte for byte.
+        head = request_body(self.shape, None)
+        self.binary = self.write("binary", post(
+            ours.url, self.path, head + self.pixels.tobytes(),
+            {"Inference-Header-Content-Length": str(len(head))}))
         empty = [f"{common.BUILD}/bench/bench_http", "empty", self.description,
-                 canned]
+                 canned, self.binary]
         self.add("empty", empty)
         self.add("inline", empty + ["--inline"])
         self.add_nginx(canned)
         self.add_python()
 
-    def write(self, name, text):
+    def write(self, name, content):
         path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(path, "wb") as file:
+            file.write(content.encode() if isinstance(content, str)
+                       else content)
         return path
 
     def add(self, name, command, url=None):
@@ -233,8 +245,8 @@ def check(bench):
             for name in bench.servers}
     for name in bench.servers:
         for form in ("binary", "json"):
-            if form == "binary" and name not in ("ours", "python"):
-                continue  # their answer is a fixed JSON
+            if form == "binary" and name == "nginx":
+                continue  # its answer is a fixed JSON
             found = bench.servers[name].load(
                 "--requests", "40", "--inputs", "3", "--send", form,
                 "--clients", "3", "--timeout", "60")
@@ -256,10 +268,7 @@ def closed_rows(bench, config, seconds, rounds):
         runs = {name: [] for name in bench.servers}
         for _ in range(rounds):
             for name, server in bench.servers.items():
-                if form == "binary" and name not in ("ours", "python"):
-                    send = "json" if name == "nginx" else form
-                else:
-                    send = form
+                send = "json" if name == "nginx" else form
                 count = json.loads(ours.get("/v1/networks/net"))["counts"]
                 found = server.load("--seconds", str(seconds), "--clients",
                                     str(CLIENTS), "--send", send)
@@ -321,7 +330,7 @@ def open_rows(bench, config, seconds, rounds, most, compute_us):
     def tail(name, share):
         return bench.servers[name].load(
             "--seconds", str(seconds), "--rate", str(share * most), "--clients",
-            "512", "--send", "binary" if name == "ours" else "json")
+            "512", "--send", "binary")
     for _ in range(rounds):
         for name in p99:
             p99[name].append(tail(name, 0.7)["latency_us"]["p99"])

@@ -20,6 +20,14 @@
 #include "runtime/ops/op.h"
 
 /*
+ * Memory that is read soon. A kernel that computes more than it reads may ask
+ * for some of it meanwhile, and moves `at` on by what it asked for.
+ */
+struct sy_ahead {
+    const char *at, *end;
+};
+
+/*
  * One fused step of inference on `count` images with the same norm, which lie
  * one behind the other in x, x2, residual and y:
  *   conv, depthwise   y = act(scale * (x (*) w) + bias) [+ residual]
@@ -41,7 +49,8 @@ struct sy_infer_args {
     const float *bias;     /* [K] */
     const float *residual; /* shape of out, or NULL */
     float *y;
-    float *scratch; /* infer_scratch() floats */
+    float *scratch;         /* infer_scratch() floats */
+    struct sy_ahead *ahead; /* may be NULL */
 };
 
 typedef void (*sy_infer_fn)(const struct sy_infer_args *args);

@@ -142,6 +142,25 @@ void sy_executor_free(struct sy_executor *executor)
     sy_free(executor);
 }
 
+/* The unit that a child of the stage's state is going to run, or NULL. */
+static const struct sy_ready_unit *next_unit(const struct sy_executor *executor,
+                                             const struct sy_lane_stage *stage,
+                                             int state)
+{
+    const struct sy_lane_stage *next = stage + 1;
+    const struct sy_lanes *lanes = &executor->lanes;
+
+    if (next == lanes->stage + lanes->stage_count) {
+        return NULL;
+    }
+    for (int i = next->done; i < next->count; i++) {
+        if (next->state[i].parent == state) {
+            return sy_snapshot_unit(executor->snapshot, next->state[i].unit);
+        }
+    }
+    return NULL;
+}
+
 /* Task: one unit on a tile of images. */
 static void run_tile(void *context, int task, int worker)
 {
@@ -153,6 +172,7 @@ static void run_tile(void *context, int task, int worker)
     int64_t start_ns = executor->profiling ? sy_now_ns() : 0;
 
     sy_tile_run(sy_snapshot_unit(executor->snapshot, states[order[0]].unit),
+                next_unit(executor, run->stage, order[0]),
                 &executor->worker[worker], states, order, tile->count);
     for (int i = 0; executor->profiling && i < tile->count; i++) {
         states[order[i]].ns = (sy_now_ns() - start_ns) / tile->count;

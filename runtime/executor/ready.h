@@ -27,6 +27,7 @@ struct sy_ready_step {
     sy_pair_fn pair; /* in place of `infer`: together with `then` */
     const struct sy_ready_step *then;
     const float *packed; /* NULL where the operator has no weight */
+    const float *behind; /* packed weights of later steps begin here */
     const float *bias;   /* dense: in the network's values */
 };
 
@@ -45,7 +46,9 @@ struct sy_ready_unit {
     const size_t *at;
     size_t value_floats;   /* memory of all values in between, one image */
     size_t scratch_floats; /* most that a kernel of this unit asks for */
-    int tile;              /* images that a task of this unit takes, at most */
+    /* Packed weights of all steps, in their order: what a run reads. */
+    const float *weights, *weights_end;
+    int tile; /* images that a task of this unit takes, at most */
     int64_t madds;
     int norm_count;
     const struct sy_folded_norm *norm; /* [slot * norm_count + norm] */

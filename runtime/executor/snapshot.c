@@ -26,7 +26,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/executor/ready.h"
 
-enum { TILE_BYTES = 512 * 1024, MAX_TILE = 16 };
+enum { LINE_FLOATS = 16, TILE_BYTES = 512 * 1024, MAX_TILE = 16 };
 
 struct sy_snapshot {
     atomic_int references;
@@ -49,107 +49,126 @@ static const struct sy_backend *provider(const struct sy_backend *backend,
     return backend->infer[op] != NULL ? backend : &sy_backend_reference;
 }
 
-static void grow(size_t *most, size_t floats)
+/* True if the backend runs pairs, and has both kinds of step in its packing. */
+static bool pairs(const struct sy_backend *backend)
 {
-    *most = floats > *most ? floats : *most;
+    return backend->infer_pair != NULL && backend->infer[SY_OP_CONV] != NULL &&
+           backend->infer[SY_OP_DEPTHWISE] != NULL;
 }
 
-/* Room for the step's packed weight; NULL: no memory. */
-static float *packed_room(struct sy_snapshot *s,
-                          const struct sy_backend *backend,
-                          const struct sy_ready_step *step)
+/* What is at hand while the steps of a unit are made. */
+struct making {
+    struct sy_snapshot *s;
+    const struct sy_unit *unit;
+    struct sy_ready_unit *ready;
+    float *room; /* for packed weights; moves on */
+};
+
+static bool packs(const struct sy_backend *backend, const struct sy_node *node)
 {
-    return sy_arena_zero(
-        &s->arena, backend->packed_floats(&step->node, step->in, step->out),
-        sizeof(float));
+    return node->weight >= 0 && backend->pack != NULL &&
+           backend->packed_floats != NULL;
 }
 
-/* Packs the step's weight, or leaves it as it is if its kernels want that. */
-static enum sy_status pack_weight(struct sy_snapshot *s,
-                                  const struct sy_backend *backend,
-                                  const float *weight,
-                                  struct sy_ready_step *step,
-                                  struct sy_error *err)
+/* Floats that the node's packed weight takes, in whole cache lines. */
+static size_t packed_room(const struct sy_snapshot *s,
+                          const struct sy_unit *unit,
+                          const struct sy_node *node)
 {
-    if (backend->pack == NULL || backend->packed_floats == NULL) {
-        step->packed = weight;
-        return SY_OK;
+    const struct sy_backend *backend = provider(s->backend, node->op);
+    if (!packs(backend, node)) {
+        return 0;
     }
-    float *packed = packed_room(s, backend, step);
-    if (packed == NULL) {
-        return no_memory(err, "packed weights");
+    size_t floats = backend->packed_floats(node, unit->plan.value[node->in[0]],
+                                           unit->plan.value[node->out]);
+    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+/* Room for all packed weights of the unit, in the order of its steps. */
+static enum sy_status take_room(struct making *making,
+                                const struct sy_infer_plan *fused)
+{
+    const struct sy_snapshot *s = making->s;
+    size_t floats = 0;
+
+    for (int i = 0; i < fused->step_count; i++) {
+        const struct sy_step *step = &fused->step[i];
+        floats += packed_room(s, making->unit, &step->node);
+        floats += step->pair ? packed_room(s, making->unit, &step->then) : 0;
     }
-    backend->pack(&step->node, step->in, step->out, weight, packed);
-    step->packed = packed;
+    making->room = sy_arena_zero(&making->s->arena, floats, sizeof(float));
+    if (making->room == NULL) {
+        return SY_NO_MEMORY;
+    }
+    making->ready->weights = making->room;
+    making->ready->weights_end = making->room + floats;
     return SY_OK;
 }
 
-static struct sy_ready_step ready_step(const struct sy_unit *unit,
-                                       const struct sy_node *node, int residual)
+/*
+ * A step of the node, with its weight packed, or left as it is if its kernels
+ * want that. `pair`: what runs with it, or NULL.
+ */
+static void make_step(struct making *making, const struct sy_node *node,
+                      int residual, const struct sy_node *pair,
+                      struct sy_ready_step *step)
 {
-    return (struct sy_ready_step){
+    const struct sy_unit *unit = making->unit;
+    const struct sy_backend *backend = provider(making->s->backend, node->op);
+    const float *values = making->s->network->values;
+    size_t *scratch = &making->ready->scratch_floats;
+    size_t wanted = 0;
+
+    *step = (struct sy_ready_step){
         .node = *node,
         .in = unit->plan.value[node->in[0]],
         .out = unit->plan.value[node->out],
         .residual = residual,
+        .infer = backend->infer[node->op],
+        .packed =
+            node->weight >= 0 ? values + unit->weight[node->weight] : NULL,
+        .bias = node->bias >= 0 ? values + unit->weight[node->bias] : NULL,
     };
+    if (pair != NULL) {
+        wanted = backend->pair_scratch(node, pair, step->out);
+        backend->pair_pack(node, pair, step->in, step->out, step->packed,
+                           making->room);
+        step->packed = making->room;
+    } else {
+        if (backend->infer_scratch != NULL) {
+            wanted = backend->infer_scratch(node, step->in, step->out);
+        }
+        if (packs(backend, node)) {
+            backend->pack(node, step->in, step->out, step->packed,
+                          making->room);
+            step->packed = making->room;
+        }
+    }
+    *scratch = wanted > *scratch ? wanted : *scratch;
+    making->room += packed_room(making->s, unit, node);
+    step->behind = making->room;
 }
 
-static const float *weight_of(const struct sy_snapshot *s,
-                              const struct sy_unit *unit,
-                              const struct sy_node *node)
+/* Makes the step, or the two that run as one. */
+static enum sy_status make_steps(struct making *making,
+                                 const struct sy_step *fused,
+                                 struct sy_ready_step *step)
 {
-    return s->network->values + unit->weight[node->weight];
-}
-
-static enum sy_status make_step(struct sy_snapshot *s,
-                                const struct sy_unit *unit,
-                                const struct sy_node *node, int residual,
-                                struct sy_ready_unit *ready,
-                                struct sy_ready_step *step,
-                                struct sy_error *err)
-{
-    const struct sy_backend *backend = provider(s->backend, node->op);
-
-    *step = ready_step(unit, node, residual);
-    step->infer = backend->infer[node->op];
-    if (node->bias >= 0) {
-        step->bias = s->network->values + unit->weight[node->bias];
-    }
-    if (backend->infer_scratch != NULL) {
-        grow(&ready->scratch_floats,
-             backend->infer_scratch(node, step->in, step->out));
-    }
-    if (node->weight < 0) {
+    if (!fused->pair) {
+        make_step(making, &fused->node, fused->residual, NULL, step);
         return SY_OK;
     }
-    return pack_weight(s, backend, weight_of(s, unit, node), step, err);
-}
-
-/* Two nodes that run as one step. */
-static enum sy_status make_pair(struct sy_snapshot *s,
-                                const struct sy_unit *unit,
-                                const struct sy_step *fused,
-                                struct sy_ready_unit *ready,
-                                struct sy_ready_step *step,
-                                struct sy_error *err)
-{
-    const struct sy_backend *backend = s->backend;
-    struct sy_ready_step *then = sy_arena_zero(&s->arena, 1, sizeof *then);
-
-    *step = ready_step(unit, &fused->node, -1);
-    step->pair = backend->infer_pair;
-    step->then = then;
-    float *packed = packed_room(s, backend, step);
-    if (then == NULL || packed == NULL) {
-        return no_memory(err, "a pair of steps");
+    struct sy_ready_step *then =
+        sy_arena_zero(&making->s->arena, 1, sizeof *then);
+    if (then == NULL) {
+        return SY_NO_MEMORY;
     }
-    backend->pair_pack(&step->node, &fused->then, step->in, step->out,
-                       weight_of(s, unit, &step->node), packed);
-    step->packed = packed;
-    grow(&ready->scratch_floats,
-         backend->pair_scratch(&step->node, &fused->then, step->out));
-    return make_step(s, unit, &fused->then, fused->residual, ready, then, err);
+    make_step(making, &fused->node, -1, &fused->then, step);
+    make_step(making, &fused->then, fused->residual, NULL, then);
+    step->pair = making->s->backend->infer_pair;
+    step->then = then;
+    step->behind = then->behind;
+    return SY_OK;
 }
 
 static enum sy_status fold_norm(struct sy_snapshot *s, size_t offset,
@@ -231,7 +250,7 @@ static enum sy_status make_unit(struct sy_snapshot *s,
 {
     struct sy_infer_plan fused;
     sy_plan_fuse(&unit->plan, &fused);
-    if (s->backend->infer_pair != NULL) {
+    if (pairs(s->backend)) {
         sy_plan_pair(&fused);
     }
 
@@ -253,11 +272,13 @@ static enum sy_status make_unit(struct sy_snapshot *s,
         .madds = unit->cost.madds,
     };
     ready->tile = tile_of(ready);
-    for (int i = 0; i < fused.step_count; i++) {
-        const struct sy_step *from = &fused.step[i];
-        SY_TRY(from->pair ? make_pair(s, unit, from, ready, &step[i], err)
-                          : make_step(s, unit, &from->node, from->residual,
-                                      ready, &step[i], err));
+    struct making making = {s, unit, ready, NULL};
+    enum sy_status status = take_room(&making, &fused);
+    for (int i = 0; status == SY_OK && i < fused.step_count; i++) {
+        status = make_steps(&making, &fused.step[i], &step[i]);
+    }
+    if (status != SY_OK) {
+        return no_memory(err, "packed weights");
     }
     return fold_norms(s, unit, ready, err);
 }

@@ -7,15 +7,24 @@
  * wrote them that way, and are gathered where they do not. A step with a norm
  * runs once for each slot in the tile, on the images of that slot; all others,
  * the dense layers of squeeze-excite and heads among them, run once.
+ *
+ * Weights ahead. One image needs each weight of a late layer a few times, so
+ * its time is that of bringing the weights from the last-level cache, while
+ * early layers compute and bring nothing. A step therefore gets to know what
+ * the steps behind it will read, in this unit and the next, and asks for some
+ * of it. How far that has come is kept from task to task.
  */
 #include "runtime/executor/tile.h"
 
 #include <string.h>
 
+enum { AHEAD_BYTES = 1024 * 1024 };
+
 /* What the steps of one task share. */
 struct tile_run {
     const struct sy_ready_unit *unit;
-    const struct sy_tile_memory *memory;
+    const struct sy_ready_unit *next; /* or NULL */
+    struct sy_tile_memory *memory;
     const struct sy_lane_state *states; /* of the stage */
     const int *order;                   /* of the tile, `count` long */
     int count;
@@ -92,6 +101,7 @@ static struct sy_infer_args make_args(const struct tile_run *run,
         .bias = step->bias,
         .y = locate(run, node->out, first),
         .scratch = run->memory->scratch,
+        .ahead = &run->memory->ahead,
     };
     if (node->in[1] >= 0) {
         args.x2 = locate_input(run, node->in[1], first);
@@ -162,13 +172,53 @@ static const float *gather(const struct tile_run *run)
     return run->memory->gathered;
 }
 
+/* True if the weight to be asked for next is one of the unit's. */
+static bool reaches(const struct sy_ahead *ahead,
+                    const struct sy_ready_unit *unit)
+{
+    return unit != NULL && ahead->at >= (const char *)unit->weights &&
+           ahead->at <= (const char *)unit->weights_end;
+}
+
+/*
+ * Sets what may be asked for while the step runs: weights behind its own, in
+ * this unit and then the next, but not so many that they drive each other out
+ * of the cache.
+ */
+static void look_ahead(const struct tile_run *run,
+                       const struct sy_ready_step *step)
+{
+    struct sy_ahead *ahead = &run->memory->ahead;
+    const char *behind = (const char *)step->behind;
+    const char *end = (const char *)run->unit->weights_end;
+    bool here = reaches(ahead, run->unit), beyond = reaches(ahead, run->next);
+
+    if (here ? ahead->at < behind : !beyond) {
+        ahead->at = behind;
+        beyond = false;
+    }
+    if (ahead->at == end && run->next != NULL) {
+        ahead->at = (const char *)run->next->weights;
+        beyond = true;
+    }
+    ptrdiff_t held = ahead->at - behind; /* there and not read yet */
+    if (beyond) {
+        held = end - behind + (ahead->at - (const char *)run->next->weights);
+        end = (const char *)run->next->weights_end;
+    }
+    ptrdiff_t room = held < AHEAD_BYTES ? AHEAD_BYTES - held : 0;
+    ahead->end = end - ahead->at < room ? end : ahead->at + room;
+}
+
 void sy_tile_run(const struct sy_ready_unit *unit,
-                 const struct sy_tile_memory *memory,
+                 const struct sy_ready_unit *next,
+                 struct sy_tile_memory *memory,
                  const struct sy_lane_state *states, const int *order,
                  int count)
 {
     struct tile_run run = {
         .unit = unit,
+        .next = next,
         .memory = memory,
         .states = states,
         .order = order,
@@ -179,6 +229,7 @@ void sy_tile_run(const struct sy_ready_unit *unit,
     SY_ASSERT(count >= 1 && count <= unit->tile);
     run.input = gather(&run);
     for (int i = 0; i < unit->step_count; i++) {
+        look_ahead(&run, &unit->step[i]);
         run_step(&run, &unit->step[i]);
     }
 }

@@ -9,6 +9,10 @@
  * tiles of nearly equal height, so that 16 rows become 8 + 8 and not 12 + 4:
  * a tile needs at least 8 accumulators to hide the latency of a multiply-add.
  *
+ * While a tile computes, it asks for memory that is read later, one line with
+ * each step of k. Asked for in one go, as many lines take as long as if they
+ * were read: the core can only wait for so many at a time.
+ *
  * Every element is summed along k in order with one accumulator, so neither
  * the height of the tile nor the place of the row in it changes a bit.
  *
@@ -39,6 +43,8 @@ enum { MAX_ROWS = 8 };
 #define ROWS_1 8
 #define ROWS_2 (VL == 4 ? 4 : 6)
 #endif
+
+enum { LINE_BYTES = 64 };
 
 enum { PACK_K = 128 }; /* steps of k packed at a time by the plain product */
 
@@ -120,6 +126,15 @@ INLINE void tile_store(const struct panel *p, int i0, const int rows,
     }
 }
 
+/*
+ * True if the tile asks for a line of what is read later with each step of k.
+ * A tile of one vector has no load to spare for it.
+ */
+INLINE bool fetches(const struct panel *p, const int vectors)
+{
+    return vectors > 1 && p->ahead != NULL && p->ahead->at < p->ahead->end;
+}
+
 /* One tile: rows i0 .. i0 + rows - 1 of the panel. */
 INLINE void tile(const struct panel *p, int i0, const int rows,
                  const int vectors)
@@ -148,10 +163,20 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
             }
         }
     }
+    const char *fetch = (const char *)b;
+    ptrdiff_t fetch_step = 0;
+    if (fetches(p, vectors)) {
+        fetch = p->ahead->at;
+        fetch_step = LINE_BYTES;
+    }
     for (int t = 0; t < p->taps; t++) {
         const float *at = a + p->tap[t];
         for (int k = p->k; k > 0; k--) {
             vf bv[MAX_VECTORS];
+            if (vectors > 1) {
+                __builtin_prefetch(fetch, 0, 2);
+                fetch += fetch_step;
+            }
             UNROLL for (int j = 0; j < vectors; j++)
             {
                 bv[j] = v_load(b + j * VL);
@@ -167,6 +192,9 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
             at += step;
             b += vectors * VL;
         }
+    }
+    if (fetch_step != 0) {
+        p->ahead->at = fetch < p->ahead->end ? fetch : p->ahead->end;
     }
     tile_epilogue(p, i0, rows, vectors, acc, last);
     tile_store(p, i0, rows, vectors, acc, last);

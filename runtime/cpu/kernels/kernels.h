@@ -41,6 +41,8 @@ struct panel {
     ptrdiff_t c_step, c_gap;
     int c_width;
 
+    struct sy_ahead *ahead; /* fetched meanwhile, see backend.h; or NULL */
+
     /* c = act(scale * sum + bias) + residual; NULL leaves a step out. */
     const float *scale, *bias;
     const float *residual; /* rows c_row apart */

@@ -299,6 +299,7 @@ void SY_KERNEL(pair_infer)(const struct sy_infer_args *expand,
                                  .c_step = job.ring.plane,
                                  .c_width = job.in.w,
                                  .c_gap = (ptrdiff_t)2 * job.ring.pad * VL,
+                                 .ahead = expand->ahead,
                                  .act = expand->node->act};
     clear_sides(job.memory, job.ring);
     for (int n = 0; n < channels;) {

@@ -105,14 +105,15 @@ struct sy_op_args {
     int64_t total_rows;
 
     const float *dy; /* count x out */
-    float *dx;       /* count x in; NULL: not wanted */
+    float *dx;       /* count x in; NULL: not wanted; norm: may be dy */
     float *dx2;
     bool add_dx; /* add to dx instead of writing it */
     bool add_dx2;
 
     /*
-     * Sums over this call's images, written (not added): backward of conv,
-     * depthwise: gradient of the weight; dense: of the weight then the bias;
+     * Sums over this call's images, written (not added): backward of conv
+     * (NULL: not wanted, it is done in parts), depthwise: gradient of the
+     * weight; dense: of the weight then the bias;
      * norm stats: mean[C] then sum of squared deviations[C] of this call's
      * rows; norm sums: gradient of scale[C] then of bias[C].
      */

@@ -12,11 +12,11 @@
  * DESIGN. Bits do not depend on the number of threads: each segment is cut
  * into a fixed number of virtual shards, kernels run on shards, and whatever
  * is summed over images (weight gradients, batch statistics) is written per
- * shard and reduced in a fixed tree. Norm statistics are over all rows of a
+ * shard and reduced in a fixed tree; what is cut into parts of the result
+ * instead sums all images in order. Norm statistics are over all rows of a
  * slot in the batch: of one domain, or of all in a shared norm (the stem);
- * sy_tape_score differs, see there.
- * Memory comes from arenas that keep their blocks, so a steady run allocates
- * nothing.
+ * sy_tape_score differs, see there. Memory comes from arenas that keep their
+ * blocks, so a steady run allocates nothing.
  *
  * Thread: one at a time; it runs on the pool.
  */
@@ -45,7 +45,7 @@ struct sy_soft_choice {
 /* Borrowed, with all that it points at, until the next forward or score. */
 struct sy_segment {
     int domain;
-    int count;                  /* images */
+    int count;                  /* images, at least 1 */
     const struct sy_path *path; /* one block at each layer */
     /* By layer, or NULL: all are hard. The path's entry of a soft layer is
        not looked at. */

@@ -106,7 +106,6 @@ static enum sy_status take_segments(struct sy_tape *tape,
     memcpy(tape->segment, segments, n * sizeof *segments);
     for (int i = 0; i < count; i++) {
         const float *from = segments[i].images;
-        SY_ASSERT(segments[i].count > 0);
         if (from == NULL) {
             from = images;
             images += (size_t)segments[i].count *

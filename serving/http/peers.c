@@ -22,6 +22,7 @@
 
 enum {
     LOOK_MS = 50,        /* between looks while waiting for the end */
+    IDLE_EVERY = 5,      /* sweeps between looks at the many that are idle */
     WORK_AGE_MS = 20,    /* work younger than this is not looked at */
     IDLE_SLACK_MS = 2000 /* the library's own idle timeout goes first */
 };
@@ -34,6 +35,7 @@ void srv_peers_init(struct srv_peers *peers,
     peers->limits = *limits;
     peers->first = NULL;
     peers->count = 0;
+    peers->sweeps = 0;
     atomic_init(&peers->busy, 0);
     for (int i = 0; i < SRV_LOSSES; i++) {
         atomic_init(&peers->losses[i], 0);
@@ -159,6 +161,14 @@ static bool is_stuck(const struct srv_peer_limits *limits, int64_t bytes,
                (double)bytes * 1e9 / (double)limits->least_rate;
 }
 
+/* Whether the stream has ended for good: two looks in a row found it so. */
+static bool is_gone(struct srv_peer *peer)
+{
+    bool was_lost = peer->lost;
+    peer->lost = has_ended(peer);
+    return peer->lost && was_lost;
+}
+
 static void look_at(struct srv_peers *peers, struct srv_peer *peer,
                     int64_t now_ns)
 {
@@ -171,6 +181,8 @@ static void look_at(struct srv_peers *peers, struct srv_peer *peer,
     case SRV_PEER_IDLE:
         if (age_ns > limits->idle_ns + IDLE_SLACK_MS * MS) {
             hang_up(peers, peer, SRV_LOSS_IDLE);
+        } else if (peers->sweeps % IDLE_EVERY == 0 && is_gone(peer)) {
+            hang_up(peers, peer, SRV_LOSS_LEFT);
         }
         break;
     case SRV_PEER_HEADERS:
@@ -179,12 +191,8 @@ static void look_at(struct srv_peers *peers, struct srv_peer *peer,
             hang_up(peers, peer, SRV_LOSS_HEADERS);
         } else if (phase == SRV_PEER_BODY && is_slow(limits, bytes, age_ns)) {
             hang_up(peers, peer, SRV_LOSS_SLOW);
-        } else if (!has_ended(peer)) {
-            peer->lost = false;
-        } else if (peer->lost) {
+        } else if (is_gone(peer)) {
             hang_up(peers, peer, SRV_LOSS_LEFT);
-        } else {
-            peer->lost = true;
         }
         break;
     case SRV_PEER_WORK:
@@ -205,6 +213,7 @@ static void look_at(struct srv_peers *peers, struct srv_peer *peer,
 
 static void sweep_locked(struct srv_peers *peers, int64_t now_ns)
 {
+    peers->sweeps++;
     for (struct srv_peer *p = peers->first; p != NULL; p = p->next) {
         look_at(peers, p, now_ns);
     }

@@ -73,6 +73,7 @@ struct srv_peers {
     pthread_mutex_t lock; /* guards the list, and work from being freed */
     struct srv_peer *first;
     int count;
+    unsigned sweeps;
     pthread_cond_t quiet; /* nobody is busy any more */
     atomic_int busy;      /* peers with a request */
     _Atomic int64_t losses[SRV_LOSSES];

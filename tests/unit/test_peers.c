@@ -136,6 +136,19 @@ START_TEST(a_client_that_leaves_in_a_body_goes_at_the_second_look)
 }
 END_TEST
 
+START_TEST(a_client_that_leaves_before_its_first_line_is_noticed_too)
+{
+    open_pair();
+    ck_assert_int_eq(shutdown(far_fd, SHUT_WR), 0);
+    for (int i = 0; i < 20; i++) {
+        srv_peers_sweep(&peers, i);
+    }
+    ck_assert(hung_up());
+    ck_assert_int_eq((int)peers.losses[SRV_LOSS_LEFT], 1);
+    close_pair();
+}
+END_TEST
+
 START_TEST(work_is_cancelled_once_when_its_client_leaves)
 {
     open_pair();
@@ -182,6 +195,8 @@ int main(void)
     tcase_add_test(tc, a_body_has_a_grace_and_then_a_least_rate);
     tcase_add_test(tc, an_answer_that_is_not_taken_ends_the_connection);
     tcase_add_test(tc, a_client_that_leaves_in_a_body_goes_at_the_second_look);
+    tcase_add_test(tc,
+                   a_client_that_leaves_before_its_first_line_is_noticed_too);
     tcase_add_test(tc, work_is_cancelled_once_when_its_client_leaves);
     tcase_add_test(tc, waiting_ends_when_nobody_is_busy);
     suite_add_tcase(suite, tc);

@@ -449,7 +449,7 @@ START_TEST(sums_hold_through_any_order_of_calls)
     struct srv_queue queue = new_queue(64);
     struct sy_rng rng = sy_rng_stream(11, SY_RNG_TEST, 0, 0);
     live->cost_madds[2] = 12345678;
-    for (int step = 0; step < 20000; step++) {
+    for (int step = 0; step < 5000; step++) {
         int d = (int)sy_rng_below(&rng, DOMAINS);
         if (sy_rng_below(&rng, 3) > 0) {
             if (room(&queue, live, d, NULL) == SY_OK) {

@@ -111,7 +111,13 @@ int main(void)
     tcase_add_test(tc, names_in_the_list_are_unique_and_found_where_available);
     tcase_add_test(tc, the_best_is_the_first_available);
     tcase_add_test(tc, the_environment_names_another);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    /* Kernels are compiled at -O1 there (cmake/Kernels.cmake), which leaves
+       products and sums apart; nothing is shipped like that. */
+    (void)vector_kernels_multiply_and_add_in_one_rounding;
+#else
     tcase_add_test(tc, vector_kernels_multiply_and_add_in_one_rounding);
+#endif
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "search/compare/plan.h"
+#include "search/compare/ranks.h"
 #include "search/compare/table.h"
 #include "search/report/report.h"
 #include "search/study/study.h"
@@ -20,6 +21,7 @@ struct comparing {
     const struct nas_compare_config *options;
     struct nas_compare_base base;
     json_t *results; /* by place, owned */
+    json_t *ranks;   /* ranks.h, owned; NULL: nothing to rank */
     int done, count; /* runs */
 };
 
@@ -150,7 +152,9 @@ static enum sy_status do_random(struct comparing *c, struct sy_error *err)
         SY_TRY(nas_plan_random(&run, &c->base, i, found_paths(c), err));
         SY_TRY(do_run(c, &run, err));
     }
-    return SY_OK;
+    return c->options->random_paths > 0
+               ? nas_compare_ranks(c->job, &c->base, c->results, &c->ranks, err)
+               : SY_OK;
 }
 
 static enum sy_status do_all(struct comparing *c, struct sy_error *err)
@@ -227,7 +231,8 @@ enum sy_status nas_compare(const struct nas_compare_job *job, json_t **table,
         c.results == NULL ? sy_fail(err, SY_NO_MEMORY, "compare: no memory")
                           : do_all(&c, err);
     if (status == SY_OK) {
-        status = nas_compare_table(job, c.base.rate, c.results, table, err);
+        status =
+            nas_compare_table(job, c.base.rate, c.results, c.ranks, table, err);
     }
     if (status == SY_OK) {
         status = write_report(&c, err);
@@ -236,5 +241,6 @@ enum sy_status nas_compare(const struct nas_compare_job *job, json_t **table,
         }
     }
     json_decref(c.results);
+    json_decref(c.ranks);
     return status;
 }

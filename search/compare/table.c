@@ -35,6 +35,7 @@ struct tally {
 struct summing {
     const struct nas_config *config;
     json_t *results; /* by place, borrowed */
+    json_t *ranks;   /* of the random paths, borrowed; or NULL */
     double seconds;
     struct tally mpnas, other;
 };
@@ -290,6 +291,9 @@ static json_t *random_row(struct summing *s)
         (void)json_object_set_new(row, "found_ahead_standard_errors",
                                   json_real(gain / m.error));
     }
+    if (s->ranks != NULL) {
+        (void)json_object_set(row, "kendall_tau", s->ranks);
+    }
     return row;
 }
 
@@ -339,7 +343,7 @@ out:
 }
 
 enum sy_status nas_compare_table(const struct nas_compare_job *job, double rate,
-                                 json_t *results, json_t **table,
+                                 json_t *results, json_t *ranks, json_t **table,
                                  struct sy_error *err)
 {
     struct summing *s = sy_alloc_zero(1, sizeof *s);
@@ -347,6 +351,7 @@ enum sy_status nas_compare_table(const struct nas_compare_job *job, double rate,
     if (s != NULL) {
         s->config = job->config;
         s->results = results;
+        s->ranks = ranks;
         made = make_table(s, rate);
     }
     sy_free(s);

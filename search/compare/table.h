@@ -11,10 +11,11 @@
 
 /*
  * Writes both files under job->out. `results` maps places to results
- * (run.h); all of the comparison must be there. *table is owned.
+ * (run.h); all of the comparison must be there. `ranks` (ranks.h) may be NULL.
+ * *table is owned.
  */
 enum sy_status nas_compare_table(const struct nas_compare_job *job, double rate,
-                                 json_t *results, json_t **table,
+                                 json_t *results, json_t *ranks, json_t **table,
                                  struct sy_error *err) SY_MUST_USE;
 
 #endif

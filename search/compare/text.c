@@ -151,6 +151,13 @@ static void random_paths(struct text *out, const json_t *random)
         add(out, ", %.1f standard errors", json_number_value(errors));
     }
     add(out, ".\n");
+    const json_t *tau = json_object_get(random, "kendall_tau");
+    if (tau != NULL) {
+        add(out,
+            "The supernet ranks these paths as training from scratch does with "
+            "Kendall's tau %.2f, mean over domains.\n",
+            json_number_value(json_object_get(tau, "mean")));
+    }
 }
 
 char *nas_compare_text(const struct nas_config *config, const json_t *table)

@@ -224,7 +224,7 @@ static void open_study(struct searching *s)
     sy_free(config);
 }
 
-static enum sy_status searching_open(struct searching *s, struct sy_error *err)
+enum sy_status searching_open(struct searching *s, struct sy_error *err)
 {
     const struct nas_search_job *job = s->job;
     if (!job->config->search.given) {
@@ -255,7 +255,7 @@ static enum sy_status searching_open(struct searching *s, struct sy_error *err)
     return SY_OK;
 }
 
-static void searching_close(struct searching *s)
+void searching_close(struct searching *s)
 {
     for (int c = 0; c < s->controller_count; c++) {
         nas_controller_release(&s->controller[c]);

@@ -62,6 +62,23 @@ struct nas_search_report {
     } domain[SY_MAX_DOMAINS];
 };
 
+/* A path, and what it has reached when it was trained from scratch. */
+struct nas_search_rival {
+    struct sy_path path;
+    double top1;  /* trained without the supernet */
+    double score; /* filled in: held-out accuracy with the supernet's weights */
+};
+
+/*
+ * Scores `count` paths of every domain with the weights that a finished search
+ * has left in job->run: number i of domain d is rivals[i * domains + d]. Both
+ * numbers go into the run's study in place of those from before, so that its
+ * report shows how well one ranks like the other.
+ */
+enum sy_status nas_search_rank(const struct nas_search_job *job,
+                               struct nas_search_rival *rivals, int count,
+                               struct sy_error *err) SY_MUST_USE;
+
 /*
  * Searches, or goes on with a search. Refused before any work is done: a
  * target that no path of its domain meets, a domain smaller than a batch,

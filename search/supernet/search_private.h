@@ -56,6 +56,13 @@ static inline const struct nas_controller *search_controller(
     return &s->controller[s->controller_count == 1 ? 0 : d];
 }
 
+/*
+ * Opens all that the job needs, its checkpoint too where it resumes; after a
+ * failure as well, searching_close gives everything back.
+ */
+enum sy_status searching_open(struct searching *s, struct sy_error *err);
+void searching_close(struct searching *s);
+
 /* Does step s->step; the caller counts it. */
 enum sy_status search_step(struct searching *s, struct sy_error *err);
 

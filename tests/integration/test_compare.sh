@@ -74,6 +74,11 @@ assert [row["loss"] for row in table["ablation"]] == ["uniform", "abdp"]
 assert "ahead_of_uniform" in table["ablation"][1]
 assert table["rate"] in (0.02, 0.05) and table["seeds"] == [1, 2]
 assert len(table["random"]["top1"]) == 3
+tau = table["random"]["kendall_tau"]
+assert set(tau) == {"mean", "glyphs", "textures", "colours"}
+taus = [tau[d]["tau"] for d in ("glyphs", "textures", "colours")]
+assert abs(sum(taus) / 3 - tau["mean"]) < 1e-9
+assert all(-1 <= tau[d]["low"] <= tau[d]["high"] <= 1 for d in tau if d != "mean")
 
 # The rate is the one that held-out images like best.
 rates = {}
@@ -95,6 +100,15 @@ common = json.load(open("whole/seed1/multi_head_nas/result.json"))
 assert len(set(common["paths"].values())) == 1, common["paths"]
 PY
 says whole/table.md '| single_path_joint |'
+says whole/table.md "Kendall's tau"
+# Found and random paths, scored twice each.
+python3 - <<'PY'
+import sqlite3
+db = sqlite3.connect("whole/seed1/mpnas/study.sqlite")
+rows = db.execute("SELECT kind, count(*) FROM evaluations WHERE kind IN "
+                  "('supernet', 'alone') GROUP BY kind ORDER BY kind").fetchall()
+assert rows == [("alone", 9), ("supernet", 9)], rows
+PY
 
 # The frozen path is the one that was trained on glyphs, to the bit.
 python3 - <<'PY'

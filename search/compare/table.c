@@ -13,6 +13,7 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
+#include "search/compare/alike.h"
 #include "search/compare/run.h"
 #include "search/compare/text.h"
 #include "search/eval/stats.h"
@@ -309,6 +310,9 @@ static json_t *make_table(struct summing *s, double rate)
                   strategy_rows(s), "ablation", loss_rows(s), "seeds", seeds);
     if (table != NULL && compare->random_paths > 0) {
         set_if(table, "random", random_row(s));
+    }
+    if (table != NULL && compare->runs[NAS_MPNAS]) {
+        set_if(table, "jaccard", nas_compare_alike(s->config, s->results));
     }
     if (table != NULL && rate > 0) {
         set_if(table, "rate", json_real(rate));

@@ -137,6 +137,32 @@ static void domains(struct text *out, const struct nas_config *config,
     }
 }
 
+/* Which domains share blocks. */
+static void alike(struct text *out, const json_t *jaccard)
+{
+    const json_t *names = json_object_get(jaccard, "names");
+    const json_t *matrix = json_object_get(jaccard, "matrix");
+    size_t count = json_array_size(names);
+    add(out, "\n| shared blocks (Jaccard) ");
+    for (size_t i = 0; i < count; i++) {
+        add(out, "| %s ", json_string_value(json_array_get(names, i)));
+    }
+    add(out, "|\n|---");
+    for (size_t i = 0; i < count; i++) {
+        add(out, "|---");
+    }
+    add(out, "|\n");
+    for (size_t i = 0; i < count; i++) {
+        add(out, "| %s ", json_string_value(json_array_get(names, i)));
+        for (size_t j = 0; j < count; j++) {
+            add(out, "| %.2f ",
+                json_number_value(
+                    json_array_get(json_array_get(matrix, i), j)));
+        }
+        add(out, "|\n");
+    }
+}
+
 /* What there is of random networks. */
 static void random_paths(struct text *out, const json_t *random)
 {
@@ -171,6 +197,9 @@ char *nas_compare_text(const struct nas_config *config, const json_t *table)
     }
     strategies(&out, rows, json_object_get(table, "without") != NULL);
     domains(&out, config, rows, "strategy");
+    if (json_object_get(table, "jaccard") != NULL) {
+        alike(&out, json_object_get(table, "jaccard"));
+    }
     if (json_array_size(ablation) > 0) {
         losses(&out, ablation);
         domains(&out, config, ablation, "loss");

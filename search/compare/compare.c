@@ -15,6 +15,7 @@
 #include "search/compare/table.h"
 #include "search/report/report.h"
 #include "search/study/study.h"
+#include "search/supernet/search.h"
 
 struct comparing {
     const struct nas_compare_job *job;
@@ -211,6 +212,7 @@ static enum sy_status write_report(const struct comparing *c,
         .out = page,
         .title = c->base.config->name,
         .spec = &c->base.config->network,
+        .label = NAS_SEARCH_LABEL,
         .study = searched && sy_file_exists(study) ? study : NULL,
         .paths = searched ? paths : NULL,
         .table = table,

@@ -16,6 +16,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/network/paths_json.h"
 #include "search/eval/evaluate.h"
+#include "search/study/study.h"
 #include "search/supernet/search.h"
 #include "search/train/identity.h"
 #include "search/train/trainer.h"
@@ -137,13 +138,14 @@ static enum sy_status find_paths(struct doing *d, struct sy_error *err)
 
 static enum sy_status train(struct doing *d, struct sy_error *err)
 {
-    char checkpoint[SY_PATH_BYTES];
+    char checkpoint[SY_PATH_BYTES], study[SY_PATH_BYTES];
     struct sy_artefact artefact;
     if (sy_artefact_find(d->model, &artefact, err) == SY_OK) {
         return SY_OK; /* trained, and killed before it was tested */
     }
     SY_TRY(sy_path_join(checkpoint, sizeof checkpoint, d->model,
                         ".train/checkpoint.safetensors", err));
+    SY_TRY(sy_path_join(study, sizeof study, d->folder, NAS_STUDY_FILE, err));
     struct nas_train_report *report = sy_alloc_zero(1, sizeof *report);
     if (report == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "compare: no memory");
@@ -155,6 +157,7 @@ static enum sy_status train(struct doing *d, struct sy_error *err)
         .paths_file = d->run->search ? d->paths_file : NULL,
         .start = d->start[0] != '\0' ? d->start : NULL,
         .freeze = d->start[0] != '\0',
+        .study = study,
         .resume = sy_file_exists(checkpoint),
         .quiet = d->job->quiet,
         .threads = d->job->threads,

@@ -13,6 +13,7 @@
 #include "search/eval/stats.h"
 #include "search/report/parts.h"
 #include "search/study/db.h"
+#include "search/train/trainer.h"
 
 enum { CURVE_PARTS = 200, MOST_PATHS = 40, LEAST_PAIRS = 3, MOST_PAIRS = 1000 };
 
@@ -117,7 +118,9 @@ static enum sy_status read_columns(struct history *h, const char *key,
     return put(h, key, list, err);
 }
 
-static enum sy_status read_curves(struct history *h, struct sy_error *err)
+/* The run's steps. */
+static enum sy_status read_curves(struct history *h, const char *key,
+                                  struct sy_error *err)
 {
     static const char *const keys[] = {"step",   "loss",   "accuracy",
                                        "weight", "reward", "entropy",
@@ -130,7 +133,7 @@ static enum sy_status read_curves(struct history *h, struct sy_error *err)
                    "GROUP BY domain, step * %d / max(runs.steps, 1) "
                    "ORDER BY domain, step",
                    CURVE_PARTS);
-    return read_columns(h, "curves", sql, keys, err);
+    return read_columns(h, key, sql, keys, err);
 }
 
 /* One row as an object: [domain, path, numbers ...]. */
@@ -259,6 +262,24 @@ out:
     return status;
 }
 
+/* The curves of the training that stands beside the search in its file. */
+static enum sy_status read_training(struct history *h, struct sy_error *err)
+{
+    struct nas_query *query = NULL;
+    bool row = false;
+    SY_TRY(nas_db_query(&query, h->db,
+                        "SELECT id FROM runs WHERE label=?1 AND id<>?2 "
+                        "ORDER BY id DESC LIMIT 1",
+                        err));
+    nas_query_text(query, 1, NAS_TRAIN_LABEL);
+    nas_query_int(query, 2, h->run);
+    enum sy_status status = nas_query_next(query, &row, err);
+    h->run = row ? nas_query_get_int(query, 0) : h->run;
+    nas_query_end(query);
+    SY_TRY(status);
+    return row ? read_curves(h, "training", err) : SY_OK;
+}
+
 enum sy_status nas_report_history(json_t **history, const char *file,
                                   const char *label, struct sy_error *err)
 {
@@ -273,7 +294,7 @@ enum sy_status nas_report_history(json_t **history, const char *file,
                          "SELECT name, target FROM domains WHERE run=?1 "
                          "ORDER BY domain",
                          domain_row, err));
-    SY_TRY_OUT(read_curves(&h, err));
+    SY_TRY_OUT(read_curves(&h, "curves", err));
     SY_TRY_OUT(read_samples(&h, err));
     SY_TRY_OUT(read_rows(&h, "scores",
                          "SELECT domain, kind, path, top1, madds FROM "
@@ -281,6 +302,7 @@ enum sy_status nas_report_history(json_t **history, const char *file,
                          "('valid', 'test') ORDER BY domain, id",
                          score_row, err));
     SY_TRY_OUT(read_ranks(&h, err));
+    SY_TRY_OUT(read_training(&h, err));
     *history = json_incref(h.root);
 out:
     json_decref(h.root);

@@ -21,7 +21,8 @@ json_t *nas_report_jaccard(const struct sy_paths *paths,
 
 /*
  * What the study has of a run (label NULL: the newest): {"run", "domains",
- * "curves", "samples", "scores", "ranks"}, see docs/report.md. A file without
+ * "curves", "samples", "scores", "ranks"},
+ * and "training" where the file has one, see docs/report.md. A file without
  * that run is SY_NOT_FOUND.
  */
 enum sy_status nas_report_history(json_t **history, const char *file,

@@ -13,6 +13,7 @@
 #include "search/report/page.h"
 #include "search/report/parts.h"
 #include "search/study/study.h"
+#include "search/supernet/search.h"
 
 /* Where the page waits for its document. */
 static const char mark[] = "\"DOCUMENT\"";
@@ -168,8 +169,11 @@ enum sy_status nas_report_folder(const char *folder, const char *table,
 {
     char study[SY_PATH_BYTES], paths[SY_PATH_BYTES], out[SY_PATH_BYTES];
     char title[SY_NAME_BYTES];
-    struct nas_report_job job = {
-        .out = out, .title = title, .study = study, .table = table};
+    struct nas_report_job job = {.out = out,
+                                 .title = title,
+                                 .label = NAS_SEARCH_LABEL,
+                                 .study = study,
+                                 .table = table};
     SY_TRY(sy_path_join(study, sizeof study, folder, NAS_STUDY_FILE, err));
     SY_TRY(sy_path_join(paths, sizeof paths, folder, "paths.json", err));
     SY_TRY(sy_path_join(out, sizeof out, folder, "report.html", err));

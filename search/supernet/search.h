@@ -31,6 +31,9 @@
 #include "runtime/base/file.h"
 #include "search/config.h"
 
+/* Of the run in the study store. */
+#define NAS_SEARCH_LABEL "search"
+
 /* Entropy of the controllers above which what they found is noise. */
 #define NAS_SEARCH_UNDECIDED 0.3
 

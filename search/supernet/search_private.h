@@ -9,9 +9,6 @@
 #include "search/supernet/supernet.h"
 #include "search/train/progress.h"
 
-/* Of the run in the study store. */
-#define NAS_SEARCH_LABEL "search"
-
 struct searching {
     const struct nas_search_job *job;
     struct nas_config config; /* the job's, with its held-out part held out */

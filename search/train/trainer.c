@@ -18,6 +18,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/tape/tape.h"
 #include "search/routing/routes.h"
+#include "search/study/study.h"
 #include "search/train/build.h"
 #include "search/train/checkpoint.h"
 #include "search/train/heldout.h"
@@ -52,6 +53,7 @@ struct training {
 
     int64_t step, steps;
     struct nas_progress progress;
+    struct nas_study *study; /* NULL: none is kept */
     char checkpoint_folder[SY_PATH_BYTES];
     char checkpoint_path[SY_PATH_BYTES];
     json_t *about;  /* owned */
@@ -85,6 +87,7 @@ static enum sy_status save_checkpoint(struct training *t, struct sy_error *err)
     for (int d = 0; d < t->data.count; d++) {
         t->weight_saved[d] = (float)t->weight[d];
     }
+    nas_study_flush(t->study);
     struct nas_checkpoint state = describe_state(t);
     if (!nas_checkpoint_finite(&state)) {
         sy_log_warn("step %lld: weights are not finite; the checkpoint before "
@@ -238,6 +241,26 @@ static enum sy_status make_checkpoint_path(struct training *t,
     return SY_OK;
 }
 
+/* The history. Nothing depends on it. */
+static void open_study(struct training *t)
+{
+    char *config = json_dumps(t->config->effective, JSON_COMPACT);
+    struct nas_study_run run = {
+        .label = NAS_TRAIN_LABEL,
+        .identity = t->identity,
+        .config = config,
+        .seed = (int64_t)t->config->seed,
+        .steps = t->steps,
+        .domain_count = t->data.count,
+        .domain = (const char(*)[SY_NAME_BYTES])t->config->domain,
+    };
+    if (t->job->study != NULL) {
+        t->study = nas_study_open(t->job->study);
+        nas_study_begin(t->study, &run, t->step);
+    }
+    sy_free(config);
+}
+
 static enum sy_status training_open(struct training *t, struct sy_error *err)
 {
     const struct nas_train_job *job = t->job;
@@ -260,6 +283,7 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
         sy_log_info("resuming at step %lld of %lld", (long long)t->step,
                     (long long)t->steps);
     }
+    open_study(t);
     t->progress.domains = t->data.count;
     for (int d = 0; d < t->data.count; d++) {
         t->progress.name[d] = t->config->domain[d];
@@ -281,6 +305,7 @@ static void training_close(struct training *t)
         sy_free(t->pixels[d]);
         sy_free(t->labels[d]);
     }
+    nas_study_close(t->study);
     sy_network_free(t->network);
     nas_data_close(&t->data);
     sy_pool_free(t->pool);
@@ -355,6 +380,11 @@ static enum sy_status take_losses(struct training *t, struct sy_error *err)
                            t->config->domain[d], (long long)t->step);
         }
         nas_progress_domain(&t->progress, d, loss[d], right[d]);
+        struct nas_study_step row = nas_study_nothing;
+        row.loss = loss[d];
+        row.accuracy = right[d];
+        row.weight = t->weight[d];
+        nas_study_add_step(t->study, t->step, d, &row);
     }
     move_weights(t, loss, right);
     return SY_OK;

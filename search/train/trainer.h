@@ -27,6 +27,9 @@
 #include "search/config.h"
 #include "search/eval/score.h"
 
+/* Of the run in the study store. */
+#define NAS_TRAIN_LABEL "train"
+
 struct nas_train_job {
     const struct nas_config *config;
     const char *data;       /* the data folder */
@@ -37,6 +40,7 @@ struct nas_train_job {
        norms' statistics included, does not change. */
     const char *start;
     bool freeze;
+    const char *study; /* the study store that the history goes to, or NULL */
     bool resume;
     bool quiet;
     int threads;                       /* 0: all CPUs */

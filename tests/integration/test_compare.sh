@@ -108,6 +108,10 @@ db = sqlite3.connect("whole/seed1/mpnas/study.sqlite")
 rows = db.execute("SELECT kind, count(*) FROM evaluations WHERE kind IN "
                   "('supernet', 'alone') GROUP BY kind ORDER BY kind").fetchall()
 assert rows == [("alone", 9), ("supernet", 9)], rows
+# Both stages in one file.
+steps = dict(db.execute("SELECT label, count(*) FROM steps JOIN runs ON "
+                        "runs.id=run GROUP BY label").fetchall())
+assert set(steps) == {"search", "train"} and min(steps.values()) > 0, steps
 PY
 
 # The frozen path is the one that was trained on glyphs, to the bit.

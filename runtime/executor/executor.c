@@ -314,10 +314,13 @@ static void open_lanes(struct sy_executor *executor, int index,
                        struct sy_request *request)
 {
     const struct sy_network *network = executor->network;
+    int beside = sy_lanes_beside(request, index);
 
     SY_ASSERT(request->domain >= 0 && request->domain < network->domain_count);
+    SY_ASSERT(beside < index);
     request->blocks = 0;
     request->madds = 0;
+    request->ns = 0;
     if (is_routed(request)) {
         sy_walks_begin(&executor->walks, index, request);
         sy_walks_ask(&executor->walks, index, 0, &executor->lanes, request);
@@ -326,7 +329,7 @@ static void open_lanes(struct sy_executor *executor, int index,
     }
     if (request->path != NULL) {
         SY_ASSERT(request->path->layer_count == network->spec.layer_count);
-        (void)sy_lanes_open(&executor->lanes, index, request->image,
+        (void)sy_lanes_open(&executor->lanes, index, beside, request->image,
                             request->domain, request->path);
         return;
     }
@@ -335,7 +338,7 @@ static void open_lanes(struct sy_executor *executor, int index,
         int expert = request->expert[lane];
         SY_ASSERT(expert >= 0 && expert < network->expert_count);
         SY_ASSERT(network->expert[expert].domain == request->domain);
-        (void)sy_lanes_open(&executor->lanes, index, request->image,
+        (void)sy_lanes_open(&executor->lanes, index, beside, request->image,
                             request->domain, &network->expert[expert].path);
     }
 }
@@ -416,6 +419,9 @@ void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
         sy_pool_run(executor->pool, count, end_round, &end);
         end.first = false;
     } while (open_round(executor, requests, count) > 0);
+    for (int i = 0; executor->profiling && i < count; i++) {
+        requests[i].ns = sy_lanes_ns(&executor->lanes, i);
+    }
 }
 
 const struct sy_network *sy_executor_network(const struct sy_executor *executor)

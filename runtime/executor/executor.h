@@ -49,16 +49,25 @@ struct sy_request {
      * an answer.
      */
     int64_t max_madds;
+    /*
+     * An earlier request of the same run on the same image, or NULL: what its
+     * lanes compute is not computed again for this one, also where the domain
+     * is another one but block and norms are the same (shared snapshots know).
+     * The earlier one is served as if it were alone.
+     */
+    const struct sy_request *beside;
     struct sy_lane_result result[SY_MAX_LANES]; /* by the route: the first */
 
     /*
      * Filled in by the run. What several lanes of the request share counts
      * once. `blocks` counts blocks of layers only: neither stem, trunk and
      * head, nor zero blocks that pass their input on. `madds` counts stem,
-     * trunk and head as well.
+     * trunk and head as well. What was shared with `beside` counts in neither,
+     * but in `ns`: the time of all units on its way, where profiling is on.
      */
     int blocks;
     int64_t madds;
+    int64_t ns;
 
     /*
      * Filled in where the route decided: SY_OK; SY_UNSUPPORTED where no expert

@@ -185,14 +185,34 @@ static int *lane_at(const struct sy_lanes *lanes, int request, int lane)
     return lanes->at + (request * SY_MAX_LANES + lane) * lanes->stage_count;
 }
 
-/* The state that another lane of the request has there already, or -1. */
+/*
+ * Whether two units do the same to an image: the same steps (packed weights
+ * that are shared have one address), and the same norms in these slots.
+ */
+static bool same_work(const struct sy_lanes *lanes,
+                      const struct sy_lane_state *state, int unit, int slot)
+{
+    const struct sy_ready_unit *a =
+        sy_snapshot_unit(lanes->snapshot, state->unit);
+    const struct sy_ready_unit *b = sy_snapshot_unit(lanes->snapshot, unit);
+
+    if (state->unit == unit && state->slot == slot) {
+        return true;
+    }
+    return a->step == b->step &&
+           (a->norm_count == 0 || a->norm[state->slot * a->norm_count].scale ==
+                                      b->norm[slot * b->norm_count].scale);
+}
+
+/* The state that a lane of the request has there already, or -1. */
 static int find_shared(const struct sy_lanes *lanes, int request, int stage,
-                       int parent, int unit)
+                       const struct sy_lane_state *wanted)
 {
     for (int lane = 0; lane < lanes->open[request]; lane++) {
         int index = lane_at(lanes, request, lane)[stage];
         const struct sy_lane_state *state = &lanes->stage[stage].state[index];
-        if (state->parent == parent && state->unit == unit) {
+        if (state->parent == wanted->parent &&
+            same_work(lanes, state, wanted->unit, wanted->slot)) {
             return index;
         }
     }
@@ -252,8 +272,8 @@ void sy_lanes_place(struct sy_lanes *lanes, int stage, const int *order,
     }
 }
 
-int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
-                  int domain, const struct sy_path *path)
+int sy_lanes_open(struct sy_lanes *lanes, int request, int beside,
+                  const float *image, int domain, const struct sy_path *path)
 {
     int lane = lanes->open[request];
     int *at = lane_at(lanes, request, lane);
@@ -262,23 +282,39 @@ int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
     SY_ASSERT(lane < SY_MAX_LANES);
     for (int stage = 0; stage < lanes->stage_count; stage++) {
         int unit = sy_network_stage_unit(lanes->network, stage, path, domain);
-        int index = find_shared(lanes, request, stage, parent, unit);
-        if (index < 0) {
-            index = add_state(
-                lanes, stage,
-                &(struct sy_lane_state){
-                    .request = request,
-                    .unit = unit,
-                    .slot = sy_network_slot(lanes->network, unit, domain),
-                    .parent = parent,
-                    .input = image,
-                });
+        struct sy_lane_state wanted = {
+            .request = request,
+            .unit = unit,
+            .slot = sy_network_slot(lanes->network, unit, domain),
+            .parent = parent,
+            .input = image,
+        };
+        int index = find_shared(lanes, request, stage, &wanted);
+        if (index < 0 && beside >= 0) {
+            index = find_shared(lanes, beside, stage, &wanted);
         }
-        at[stage] = index;
-        parent = index;
+        at[stage] = index >= 0 ? index : add_state(lanes, stage, &wanted);
+        parent = at[stage];
     }
     lanes->open[request]++;
     return lane;
+}
+
+int64_t sy_lanes_ns(const struct sy_lanes *lanes, int request)
+{
+    int64_t ns = 0;
+
+    for (int lane = 0; lane < lanes->open[request]; lane++) {
+        const int *at = lane_at(lanes, request, lane);
+        for (int stage = 0; stage < lanes->stage_count; stage++) {
+            bool first = true;
+            for (int other = 0; first && other < lane; other++) {
+                first = lane_at(lanes, request, other)[stage] != at[stage];
+            }
+            ns += first ? lanes->stage[stage].state[at[stage]].ns : 0;
+        }
+    }
+    return ns;
 }
 
 const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,

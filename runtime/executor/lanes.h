@@ -66,9 +66,13 @@ void sy_lanes_begin(struct sy_lanes *lanes);
  * other lanes as far as the paths agree, computed or not; from there on it
  * has states of its own, which wait. So a lane may be opened after others
  * have run, and starts where it parts from them.
+ *
+ * `beside` is another request of the batch on the same image, whose states are
+ * shared as well, or -1. The other one never looks here: what it computes and
+ * is charged with is as if it were alone.
  */
-int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
-                  int domain, const struct sy_path *path);
+int sy_lanes_open(struct sy_lanes *lanes, int request, int beside,
+                  const float *image, int domain, const struct sy_path *path);
 
 /*
  * Gives the states of the stage that wait their input, and their output its
@@ -78,6 +82,16 @@ int sy_lanes_open(struct sy_lanes *lanes, int request, const float *image,
  */
 void sy_lanes_place(struct sy_lanes *lanes, int stage, const int *order,
                     int count);
+
+/* The place in the batch of the one that request number `index` is beside. */
+static inline int sy_lanes_beside(const struct sy_request *request, int index)
+{
+    return request->beside != NULL ? index - (int)(request - request->beside)
+                                   : -1;
+}
+
+/* Nanoseconds spent on the states of the request's lanes, each once. */
+int64_t sy_lanes_ns(const struct sy_lanes *lanes, int request);
 
 /* The state in which the lane stands at the stage. */
 const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,

@@ -3,7 +3,8 @@
  *
  * Made off the serving threads from a network: weights packed once per
  * block, norms folded to a scale and a bias per (block, domain), plans fused.
- * It never changes afterwards; swapping publishes another one.
+ * It never changes afterwards; swapping publishes another one. Snapshots of
+ * networks that have much in common can hold the common parts together.
  *
  * Thread: sy_snapshot_new: any, one at a time per network. The rest: any.
  */
@@ -26,12 +27,43 @@ enum sy_status sy_snapshot_new(struct sy_snapshot **snapshot,
                                const struct sy_backend *backend,
                                struct sy_error *err) SY_MUST_USE;
 
+enum { SY_SNAPSHOT_LIKE = 2 };
+
+struct sy_snapshot_options {
+    const char *label;                /* copied */
+    const struct sy_backend *backend; /* NULL takes the best */
+    /*
+     * True for one that is only run: its parts may be shared with others, and
+     * the network's values are given back (its `values` are then NULL).
+     */
+    bool shared;
+    /* Shared snapshots whose parts are taken wherever the content is the same
+       and so is the backend; they may go before this one does. Or NULL. */
+    const struct sy_snapshot *like[SY_SNAPSHOT_LIKE];
+};
+
+/* As sy_snapshot_new, with more to say. */
+enum sy_status sy_snapshot_make(struct sy_snapshot **snapshot,
+                                struct sy_network *network,
+                                const struct sy_snapshot_options *options,
+                                struct sy_error *err) SY_MUST_USE;
+
+/*
+ * Memory of packed weights and norms, and how much of it two snapshots hold
+ * together: making b beside a takes bytes(b) - common(a, b), and what goes with
+ * a when b stays is bytes(a) - common(a, b).
+ */
+int64_t sy_snapshot_bytes(const struct sy_snapshot *s);
+int64_t sy_snapshot_common_bytes(const struct sy_snapshot *a,
+                                 const struct sy_snapshot *b);
+
 struct sy_snapshot *sy_snapshot_ref(struct sy_snapshot *snapshot);
 void sy_snapshot_unref(struct sy_snapshot *snapshot); /* NULL is legal */
 
 /*
  * Ends a snapshot that nobody else has a reference to, and gives its network
- * back, so that it may be changed and published anew.
+ * back, so that it may be changed and published anew. Not for shared ones,
+ * whose values are gone.
  */
 struct sy_network *sy_snapshot_dissolve(struct sy_snapshot *snapshot);
 

@@ -198,8 +198,8 @@ int sy_walks_open(const struct sy_walks *walks, int index,
     for (int i = 0; i < walk->at.wanted.count; i++) {
         const struct sy_expert *expert =
             &walks->network->expert[walk->at.wanted.expert[i]];
-        (void)sy_lanes_open(lanes, index, request->image, request->domain,
-                            &expert->path);
+        (void)sy_lanes_open(lanes, index, sy_lanes_beside(request, index),
+                            request->image, request->domain, &expert->path);
     }
     return walk->at.wanted.count;
 }

@@ -408,7 +408,7 @@ START_TEST(a_zero_block_hands_on_its_parents_buffer)
 
     sy_check_ok(sy_lanes_init(&lanes, b.snapshot, 1, &err), err);
     sy_lanes_begin(&lanes);
-    ck_assert_int_eq(sy_lanes_open(&lanes, 0, image, 0, &path), 0);
+    ck_assert_int_eq(sy_lanes_open(&lanes, 0, -1, image, 0, &path), 0);
     for (int stage = 0; stage < lanes.stage_count; stage++) {
         const int first = 0;
         sy_lanes_place(&lanes, stage, &first,
@@ -442,12 +442,12 @@ START_TEST(a_lane_opened_late_starts_where_it_parts)
 
     sy_check_ok(sy_lanes_init(&lanes, b.snapshot, 2, &err), err);
     sy_lanes_begin(&lanes);
-    (void)sy_lanes_open(&lanes, 1, image, 0, &b.network->expert[0].path);
+    (void)sy_lanes_open(&lanes, 1, -1, image, 0, &b.network->expert[0].path);
     for (int s = 0; s < lanes.stage_count; s++) {
         lanes.stage[s].done = lanes.stage[s].count;
     }
     ck_assert_int_eq(
-        sy_lanes_open(&lanes, 1, image, 0, &b.network->expert[1].path), 1);
+        sy_lanes_open(&lanes, 1, -1, image, 0, &b.network->expert[1].path), 1);
     for (int s = 0; s < lanes.stage_count; s++) {
         int waiting = lanes.stage[s].count - lanes.stage[s].done;
         ck_assert_int_eq(waiting, s > PART ? 1 : 0);

@@ -23,6 +23,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
+#include "serving/batch.h"
 
 struct srv_batcher {
     srv_run_fn run;
@@ -32,7 +33,7 @@ struct srv_batcher {
 
     /* Engine thread only, except slice_count and slice[].job, which the
        timer reads under the lock. */
-    struct sy_request *request; /* [max_batch] */
+    struct sy_request *request; /* [2 * max_batch]: each may run twice */
 
     pthread_mutex_t lock; /* guards what follows, and the jobs' fields */
     pthread_cond_t work;  /* somebody came, or stopping */
@@ -126,31 +127,6 @@ static int64_t end_until(struct srv_batcher *batcher, int64_t until_ns,
     return look.earliest_ns;
 }
 
-/* Adds the way that image number `image` took. */
-static void take_way(struct srv_job *job, int image,
-                     const struct sy_request *request)
-{
-    const struct sy_route_taken *taken = &request->taken;
-    int answered = job->expert >= 0 ? job->expert : taken->expert;
-    job->madds += request->madds;
-    job->failed |= request->status != SY_OK;
-    if (job->expert >= 0) {
-        sy_route_add_expert(&job->ran, job->expert);
-    }
-    for (int i = 0; i < taken->ran.count; i++) {
-        sy_route_add_expert(&job->ran, taken->ran.expert[i]);
-    }
-    struct sy_route_experts own = {.count = job->expert >= 0 ? 1 : 0,
-                                   .expert = {job->expert}};
-    srv_traffic_image(job->live->traffic, job->expert >= 0 ? &own : &taken->ran,
-                      answered, request->madds);
-    if (image == 0) {
-        job->way = *taken;
-        job->exit = answered;
-    }
-    job->exit = job->exit == answered ? job->exit : -1;
-}
-
 /* Gives the slices of the batch that ran back to their jobs. */
 static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
                       struct ended *ended)
@@ -163,7 +139,7 @@ static void give_back(struct srv_batcher *batcher, int64_t compute_ns,
         job->running = 0;
         if (job->end == SRV_JOB_OPEN) {
             for (int n = 0; n < slice->count; n++) {
-                take_way(job, slice->first + n, &request[n]);
+                srv_batch_take(job, slice->first + n, &request[n]);
             }
             job->blocks = request[0].blocks;
             job->reused = request[0].reused;
@@ -197,32 +173,6 @@ static void tell(struct ended ended)
         struct srv_job *job = ended.forgotten;
         ended.forgotten = job->previous;
         srv_job_unref(job);
-    }
-}
-
-/* Slices of jobs to the executor's requests. */
-static void fill_requests(struct srv_batcher *batcher)
-{
-    struct sy_request *request = batcher->request;
-    for (int i = 0; i < batcher->slice_count; i++) {
-        const struct srv_slice *slice = &batcher->slice[i];
-        const struct srv_job *job = slice->job;
-        for (int n = slice->first; n < slice->first + slice->count; n++) {
-            size_t at = (size_t)n;
-            size_t classes = (size_t)job->classes;
-            *request = (struct sy_request){.image = job->images +
-                                                    at * job->image_floats,
-                                           .domain = job->domain,
-                                           .max_madds = job->max_madds};
-            if (job->expert >= 0) {
-                request->lane_count = 1;
-                request->expert[0] = job->expert;
-            }
-            request->result[0].outputs = job->logits + at * classes;
-            request->result[0].probabilities =
-                job->probabilities + at * classes;
-            request++;
-        }
     }
 }
 
@@ -270,11 +220,14 @@ static void run_batch(struct srv_batcher *batcher, int count)
     batcher->stats.images += count;
     pthread_mutex_unlock(&batcher->lock);
 
-    fill_requests(batcher);
+    int requests =
+        srv_batch_fill(batcher->request, batcher->slice, batcher->slice_count);
     int64_t start_ns = sy_now_ns();
-    batcher->run(batcher->slice[0].job->live, batcher->request, count);
+    batcher->run(batcher->slice[0].job->live, batcher->request, requests);
     int64_t compute_ns = sy_now_ns() - start_ns;
     count_executions(batcher, compute_ns);
+    srv_batch_count_pairs(batcher->request, count, batcher->slice,
+                          batcher->slice_count);
 
     pthread_mutex_lock(&batcher->lock);
     give_back(batcher, compute_ns, &ended);
@@ -358,7 +311,7 @@ enum sy_status srv_batcher_new(struct srv_batcher **batcher,
     pthread_cond_init(&made->tick, &monotonic);
     pthread_condattr_destroy(&monotonic);
     size_t batch = (size_t)made->max_batch;
-    made->request = sy_alloc_zero(batch, sizeof *made->request);
+    made->request = sy_alloc_zero(2 * batch, sizeof *made->request);
     made->slice = sy_alloc_zero(batch, sizeof *made->slice);
     enum sy_status status =
         made->request == NULL || made->slice == NULL

@@ -8,10 +8,20 @@
 enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
                            int domain, int image_count, struct sy_error *err)
 {
+    struct srv_pick served = {
+        .named = live, .named_domain = domain, .run_domain = domain};
+    return srv_job_new_picked(job, live, domain, &served, image_count, err);
+}
+
+enum sy_status srv_job_new_picked(struct srv_job **job, struct srv_live *live,
+                                  int domain, const struct srv_pick *pick,
+                                  int image_count, struct sy_error *err)
+{
     size_t count = (size_t)image_count;
     size_t floats = sy_shape_floats(live->network->spec.input);
-    int classes = live->network->domain[domain].classes;
-    size_t each = floats + 2 * (size_t)classes;
+    int classes = pick->named->network->domain[pick->named_domain].classes;
+    size_t beside = pick->compare ? (size_t)pick->beside_classes : 0;
+    size_t each = floats + 2 * (size_t)classes + beside;
     bool fits = count <= SIZE_MAX / sizeof(float) / each;
     size_t bytes = fits ? count * each * sizeof(float) : SIZE_MAX;
     if (!srv_budget_take(live->budget, bytes)) {
@@ -32,6 +42,7 @@ enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
     made->live = srv_live_ref(live);
     made->bytes = bytes;
     made->domain = domain;
+    made->pick = *pick;
     made->expert = -1;
     made->model = domain;
     made->image_count = image_count;
@@ -40,6 +51,8 @@ enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
     made->images = room;
     made->logits = room + count * floats;
     made->probabilities = made->logits + count * (size_t)classes;
+    made->beside =
+        pick->compare ? made->probabilities + count * (size_t)classes : NULL;
     atomic_init(&made->refs, 1);
     *job = made;
     return SY_OK;

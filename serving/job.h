@@ -31,8 +31,10 @@ typedef void (*srv_done_fn)(void *waiter);
 
 struct srv_job {
     struct srv_live *live; /* owned reference */
-    int domain;
-    int expert; /* that alone answers, or -1: by the domain's route */
+    int domain;            /* of live->network: in whose line it waits */
+    struct srv_pick pick;  /* who answers, and whether it is compared */
+    int expert; /* of the answer's network; that alone answers, or -1: by the
+                   domain's route */
     int model;  /* that was asked, for the counters: see stats.h */
     int image_count;
     size_t image_floats; /* of one image */
@@ -45,6 +47,7 @@ struct srv_job {
     float *images;        /* [image_count][image_floats], normalised; in */
     float *logits;        /* [image_count][classes]; out */
     float *probabilities; /* [image_count][classes]; out */
+    float *beside; /* [image_count][pick.beside_classes], where compared */
 
     /* The answer's circumstances; read them after `done`. */
     enum srv_job_end end;
@@ -52,7 +55,8 @@ struct srv_job {
     int reused;    /* of those on its experts' paths, not run again */
     int64_t madds; /* spent on all images */
     bool failed;   /* an answer is not made of numbers */
-    struct sy_route_experts ran; /* for any of the images */
+    struct sy_route_experts ran; /* for any of the images; these and all
+                                    experts here are the answer's network's */
     int exit; /* the expert that answered for all images; -1: several */
     struct sy_route_taken way; /* that the first image took */
     int64_t queue_ns;          /* from submission to the first batch */
@@ -76,11 +80,34 @@ struct srv_job {
 /*
  * A job for `image_count` images with room for input and output; takes a
  * reference to `live` of its own. SY_BUSY: the memory for requests is used
- * up, try again later.
+ * up, try again later. `pick` is what srv_trial_pick decided for the domain.
  */
+enum sy_status srv_job_new_picked(struct srv_job **job, struct srv_live *live,
+                                  int domain, const struct srv_pick *pick,
+                                  int image_count,
+                                  struct sy_error *err) SY_MUST_USE;
+
+/* One that is answered by what is served. */
 enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
                            int domain, int image_count,
                            struct sy_error *err) SY_MUST_USE;
 void srv_job_unref(struct srv_job *job); /* NULL is legal */
+
+/* The answer's network, its domain there, and the name of its snapshot. */
+static inline const struct sy_network *srv_job_network(
+    const struct srv_job *job)
+{
+    return job->pick.named->network;
+}
+
+static inline const struct sy_domain *srv_job_domain(const struct srv_job *job)
+{
+    return &job->pick.named->network->domain[job->pick.named_domain];
+}
+
+static inline const char *srv_job_label(const struct srv_job *job)
+{
+    return job->pick.named->label;
+}
 
 #endif

@@ -8,6 +8,7 @@
 #include "serving/live.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/clock.h"
@@ -32,11 +33,12 @@ static enum sy_status check_routes(struct srv_live *live, struct sy_error *err)
     return SY_OK;
 }
 
-enum sy_status srv_live_load(struct srv_live **live,
-                             const struct srv_live_options *options,
-                             struct sy_error *err)
+/* An empty state with its names. */
+static enum sy_status begin(struct srv_live **live,
+                            const struct srv_live_options *options,
+                            const char *label, int version,
+                            struct sy_error *err)
 {
-    int64_t start_ns = sy_now_ns();
     struct srv_live *made = sy_alloc_zero(1, sizeof *made);
     if (made == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "loading %s: out of memory",
@@ -44,31 +46,128 @@ enum sy_status srv_live_load(struct srv_live **live,
     }
     atomic_init(&made->refs, 1);
     made->budget = options->budget;
-    struct sy_network *network = NULL;
-    struct sy_artefact artefact = {0};
-    char model[SY_PATH_BYTES];
-    enum sy_status status;
-    SY_TRY_OUT(sy_path_join(model, sizeof model, options->repository,
-                            options->name, err));
-    SY_TRY_OUT(sy_artefact_load(model, &network, &artefact, err));
+    made->version = version;
     snprintf(made->name, sizeof made->name, "%s", options->name);
-    snprintf(made->label, sizeof made->label, "%d", artefact.version);
-    made->version = artefact.version;
+    snprintf(made->label, sizeof made->label, "%s", label);
+    *live = made;
+    return SY_OK;
+}
+
+/* Whether counters of the one can go on in the other. */
+static bool same_domains(const struct sy_network *a, const struct sy_network *b)
+{
+    bool same = a->domain_count == b->domain_count;
+    for (int d = 0; same && d < a->domain_count; d++) {
+        same = strcmp(a->domain[d].name, b->domain[d].name) == 0;
+    }
+    return same;
+}
+
+/* What hangs on a state whose snapshot and network are there. */
+static enum sy_status complete(struct srv_live *made,
+                               const struct srv_live_options *options,
+                               const struct srv_live *before,
+                               struct sy_error *err)
+{
+    int batch = options->max_batch;
+    SY_TRY(check_routes(made, err));
+    if (before != NULL && same_domains(before->network, made->network)) {
+        made->stats = srv_stats_ref(before->stats);
+    } else {
+        SY_TRY(
+            srv_stats_new(&made->stats, made->network->domain_count + 1, err));
+    }
+    SY_TRY(srv_traffic_new(&made->traffic, made->network, err));
+    made->weights_bytes = sy_snapshot_bytes(made->snapshot);
+    /* On trial every image may run twice. */
+    SY_TRY(sy_executor_new(&made->executor, made->snapshot, options->pool,
+                           made->trial != NULL ? 2 * batch : batch, err));
+    sy_executor_profile(made->executor, made->trial != NULL);
+    return SY_OK;
+}
+
+enum sy_status srv_live_new(struct srv_live **live,
+                            const struct srv_live_options *options,
+                            const struct srv_live_parts *parts,
+                            struct sy_error *err)
+{
+    int64_t start_ns = sy_now_ns();
+    struct srv_live *made = NULL;
+    enum sy_status status =
+        begin(&made, options, parts->label, parts->version, err);
+    if (status != SY_OK) {
+        sy_network_free(parts->network);
+        return status;
+    }
+    struct sy_snapshot_options snapshot = {.label = made->label,
+                                           .shared = true};
+    if (parts->before != NULL) {
+        snapshot.like[0] = parts->before->snapshot;
+    }
+    if (parts->beside != NULL) {
+        snapshot.like[1] = parts->beside->snapshot;
+    }
     SY_TRY_OUT(
-        sy_snapshot_new(&made->snapshot, network, made->label, NULL, err));
+        sy_snapshot_make(&made->snapshot, parts->network, &snapshot, err));
     made->network = sy_snapshot_network(made->snapshot);
-    SY_TRY_OUT(check_routes(made, err));
-    SY_TRY_OUT(
-        srv_stats_new(&made->stats, made->network->domain_count + 1, err));
-    SY_TRY_OUT(srv_traffic_new(&made->traffic, made->network, err));
-    SY_TRY_OUT(sy_executor_new(&made->executor, made->snapshot, options->pool,
-                               options->max_batch, err));
+    SY_TRY_OUT(complete(made, options, parts->before, err));
     made->loaded_ns = sy_now_ns() - start_ns;
     *live = made;
     made = NULL;
 out:
     srv_live_unref(made);
     return status;
+}
+
+enum sy_status srv_live_join(struct srv_live **live,
+                             const struct srv_live_options *options,
+                             struct srv_live *base, struct srv_live *next,
+                             struct sy_network *joined, const int *on_trial,
+                             int count, struct sy_error *err)
+{
+    struct srv_live *made = NULL;
+    struct sy_snapshot_options snapshot = {
+        .label = base->label,
+        .shared = true,
+        .like = {base->snapshot, next->snapshot}};
+    enum sy_status status =
+        begin(&made, options, base->label, base->version, err);
+    if (status != SY_OK) {
+        sy_network_free(joined);
+        return status;
+    }
+    SY_TRY_OUT(sy_snapshot_make(&made->snapshot, joined, &snapshot, err));
+    SY_TRY_OUT(srv_trial_new(&made->trial, base, next,
+                             sy_snapshot_network(made->snapshot), on_trial,
+                             count, err));
+    made->network = base->network;
+    SY_TRY_OUT(complete(made, options, base, err));
+    *live = made;
+    made = NULL;
+out:
+    srv_live_unref(made);
+    return status;
+}
+
+enum sy_status srv_live_load(struct srv_live **live,
+                             const struct srv_live_options *options,
+                             struct sy_error *err)
+{
+    int64_t start_ns = sy_now_ns();
+    struct srv_live_parts parts = {0};
+    struct sy_artefact artefact = {0};
+    char model[SY_PATH_BYTES], label[SRV_LABEL_BYTES];
+    struct srv_live *made = NULL;
+    SY_TRY(sy_path_join(model, sizeof model, options->repository, options->name,
+                        err));
+    SY_TRY(sy_artefact_load(model, &parts.network, &artefact, err));
+    snprintf(label, sizeof label, "%d", artefact.version);
+    parts.label = label;
+    parts.version = artefact.version;
+    SY_TRY(srv_live_new(&made, options, &parts, err));
+    made->loaded_ns = sy_now_ns() - start_ns;
+    *live = made;
+    return SY_OK;
 }
 
 struct srv_live *srv_live_ref(struct srv_live *live)
@@ -86,7 +185,8 @@ void srv_live_unref(struct srv_live *live)
         sy_executor_free(live->executor);
     }
     sy_snapshot_unref(live->snapshot);
-    srv_stats_free(live->stats);
+    srv_trial_free(live->trial);
+    srv_stats_unref(live->stats);
     srv_traffic_free(live->traffic);
     sy_free(live);
 }

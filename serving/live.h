@@ -19,18 +19,26 @@
 #include "runtime/executor/snapshot.h"
 #include "serving/budget.h"
 #include "serving/stats.h"
+#include "serving/swap/trial.h"
 #include "serving/traffic.h"
 #include "serving/waiting.h"
 
+enum { SRV_LABEL_BYTES = 160 };
+
 struct srv_live {
-    atomic_int refs;           /* private */
-    char name[SY_NAME_BYTES];  /* as the repository calls it */
-    char label[SY_NAME_BYTES]; /* of the snapshot: the version as text */
+    atomic_int refs;             /* private */
+    char name[SY_NAME_BYTES];    /* as the repository calls it */
+    char label[SRV_LABEL_BYTES]; /* of the snapshot: version and packs */
     int version;
-    struct sy_snapshot *snapshot;       /* owned reference */
-    const struct sy_network *network;   /* the snapshot's */
+    struct sy_snapshot *snapshot; /* owned reference */
+    /* What is served, as requests and answers name it. The snapshot's, or,
+       while a candidate is on trial and the snapshot holds both, trial->base's:
+       domains and experts have the same numbers in the snapshot's. */
+    const struct sy_network *network;
+    struct srv_trial *trial;            /* owned; NULL: nobody is on trial */
     struct sy_executor *executor;       /* owned; engine thread only */
     int64_t loaded_ns;                  /* how long loading took */
+    int64_t weights_bytes;              /* of the snapshot */
     int64_t cost_madds[SY_MAX_DOMAINS]; /* of one image, at most */
     struct srv_budget *budget; /* of its jobs' memory; borrowed, or NULL */
 
@@ -38,12 +46,11 @@ struct srv_live {
     atomic_int weight[SY_MAX_DOMAINS];
     struct srv_waiting waiting; /* the batcher's */
 
-    struct srv_stats *stats; /* owned: a model per domain, then the whole */
+    /* Owned reference: a model per domain, then the whole. States that follow
+       each other with the same domains count on in the same one. */
+    struct srv_stats *stats;
 
     struct srv_traffic *traffic; /* owned: what ran */
-
-    /* Images answered for a domain, whichever model was asked. */
-    atomic_llong images[SY_MAX_DOMAINS];
 };
 
 struct srv_live_options {
@@ -62,6 +69,32 @@ struct srv_live_options {
 enum sy_status srv_live_load(struct srv_live **live,
                              const struct srv_live_options *options,
                              struct sy_error *err) SY_MUST_USE;
+
+/* What a state is made of that was not loaded from a folder. */
+struct srv_live_parts {
+    const char *label;
+    int version;
+    struct sy_network *network; /* taken, also on failure */
+    /* What was served before: packed weights and counters go on where they
+       are the same. Or NULL. */
+    const struct srv_live *before;
+    const struct srv_live *beside; /* another one to share weights with */
+};
+
+/* Makes a network ready to run; as srv_live_load otherwise. `repository` is
+   not looked at. */
+enum sy_status srv_live_new(struct srv_live **live,
+                            const struct srv_live_options *options,
+                            const struct srv_live_parts *parts,
+                            struct sy_error *err) SY_MUST_USE;
+
+/* The candidate `next` beside `base`: `joined` is what sy_network_join made
+   of both for `count` domains (taken, also on failure). */
+enum sy_status srv_live_join(struct srv_live **live,
+                             const struct srv_live_options *options,
+                             struct srv_live *base, struct srv_live *next,
+                             struct sy_network *joined, const int *on_trial,
+                             int count, struct sy_error *err) SY_MUST_USE;
 
 struct srv_live *srv_live_ref(struct srv_live *live);
 void srv_live_unref(struct srv_live *live); /* NULL is legal */

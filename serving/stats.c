@@ -8,11 +8,15 @@
 #include "serving/stats.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/network/spec.h"
 
 struct srv_stats {
+    atomic_int references;
+    atomic_llong images[SY_MAX_DOMAINS];
     pthread_mutex_t lock; /* guards model[] */
     int models;
     struct srv_model_stats model[];
@@ -27,15 +31,22 @@ enum sy_status srv_stats_new(struct srv_stats **stats, int models,
     if (made == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "statistics: out of memory");
     }
+    atomic_init(&made->references, 1);
     made->models = models;
     pthread_mutex_init(&made->lock, NULL);
     *stats = made;
     return SY_OK;
 }
 
-void srv_stats_free(struct srv_stats *stats)
+struct srv_stats *srv_stats_ref(struct srv_stats *stats)
 {
-    if (stats != NULL) {
+    atomic_fetch_add(&stats->references, 1);
+    return stats;
+}
+
+void srv_stats_unref(struct srv_stats *stats)
+{
+    if (stats != NULL && atomic_fetch_sub(&stats->references, 1) == 1) {
         pthread_mutex_destroy(&stats->lock);
         sy_free(stats);
     }
@@ -110,4 +121,15 @@ void srv_stats_read(struct srv_stats *stats, int model,
         *copy = *m;
         pthread_mutex_unlock(&stats->lock);
     }
+}
+
+void srv_stats_add_images(struct srv_stats *stats, int domain, int images)
+{
+    atomic_fetch_add_explicit(&stats->images[domain], images,
+                              memory_order_relaxed);
+}
+
+int64_t srv_stats_images(struct srv_stats *stats, int domain)
+{
+    return atomic_load(&stats->images[domain]);
 }

@@ -57,10 +57,11 @@ struct srv_request_times {
     int64_t total_ns, queue_ns, input_ns, infer_ns, output_ns;
 };
 
-/* Counters for `models` models, all zero. Owned. */
+/* Counters for `models` models, all zero. Returns one owned reference. */
 enum sy_status srv_stats_new(struct srv_stats **stats, int models,
                              struct sy_error *err) SY_MUST_USE;
-void srv_stats_free(struct srv_stats *stats); /* NULL is legal */
+struct srv_stats *srv_stats_ref(struct srv_stats *stats);
+void srv_stats_unref(struct srv_stats *stats); /* NULL is legal */
 
 /* Where counters are missing (NULL, in tests), counting does nothing. */
 void srv_stats_succeed(struct srv_stats *stats, int model,
@@ -72,5 +73,9 @@ void srv_stats_execute(struct srv_stats *stats, int model, int images,
 
 void srv_stats_read(struct srv_stats *stats, int model,
                     struct srv_model_stats *copy);
+
+/* Images answered for a domain, whichever model was asked. */
+void srv_stats_add_images(struct srv_stats *stats, int domain, int images);
+int64_t srv_stats_images(struct srv_stats *stats, int domain);
 
 #endif

@@ -66,7 +66,7 @@ struct srv_header {
 /* What an inference did, for logs and metrics; `images` 0: there was none. */
 struct srv_facts {
     char model[128];
-    char snapshot[64];
+    char snapshot[160];
     char domain[64];
     char experts[1024]; /* at least SRV_EXPERTS_BYTES */
     char exit[64];

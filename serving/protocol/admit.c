@@ -70,13 +70,16 @@ enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
     struct srv_live *live = model->live;
     int domain;
     SY_TRY(srv_model_domain(model, params->domain, &domain, err));
+    struct srv_pick pick =
+        srv_trial_pick(live, domain, model->ticket, model->pin);
     int expert = -1;
     if (params->max_madds > 0) {
-        SY_TRY(choose_expert(live->network, domain, params->max_madds, &expert,
-                             err));
+        pick.compare = false; /* a budget cuts two routes at two places */
+        SY_TRY(choose_expert(pick.named->network, pick.named_domain,
+                             params->max_madds, &expert, err));
     }
     struct srv_job *made = NULL;
-    SY_TRY(srv_job_new(&made, live, domain, image_count, err));
+    SY_TRY(srv_job_new_picked(&made, live, domain, &pick, image_count, err));
     made->expert = expert;
     made->max_madds = params->max_madds;
     made->model = srv_model_index(model);

@@ -36,8 +36,8 @@ static void release(void *state)
 
 static void put_answer(struct srv_text *text, const struct srv_job *job)
 {
-    const struct sy_network *network = job->live->network;
-    const struct sy_domain *domain = &network->domain[job->domain];
+    const struct sy_network *network = srv_job_network(job);
+    const struct sy_domain *domain = srv_job_domain(job);
     int top[TOP_CLASSES];
     int count =
         sy_top_classes(job->probabilities, job->classes, top, TOP_CLASSES);
@@ -72,7 +72,7 @@ static void put_answer(struct srv_text *text, const struct srv_job *job)
     sy_free(told);
     srv_text_puts(text, "}");
     srv_text_puts(text, ",\"snapshot\":");
-    srv_text_string(text, job->live->label);
+    srv_text_string(text, srv_job_label(job));
     srv_text_puts(text, "}");
 }
 
@@ -173,6 +173,7 @@ void srv_classify(void *context, const struct srv_request *in,
         srv_reply_failure(reply, &err);
         return;
     }
+    model.ticket = srv_trial_ticket(in->id);
     struct srv_work *work = sy_alloc_zero(1, sizeof *work);
     if (work == NULL) {
         srv_reply_error(reply, 500, "out of memory");

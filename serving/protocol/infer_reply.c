@@ -63,7 +63,7 @@ static const float *rows_of(const struct srv_job *job, enum srv_output output)
 static void put_classes(struct sink *sink, const struct srv_job *job,
                         const float *rows, int most)
 {
-    const struct sy_domain *domain = &job->live->network->domain[job->domain];
+    const struct sy_domain *domain = srv_job_domain(job);
     struct srv_text element = {0};
     int *top = sy_alloc((size_t)most * sizeof *top);
     if (top == NULL) {
@@ -91,7 +91,7 @@ static void put_classes(struct sink *sink, const struct srv_job *job,
 static void put_column(struct sink *sink, const struct srv_job *job,
                        enum srv_output output)
 {
-    const struct sy_domain *domain = &job->live->network->domain[job->domain];
+    const struct sy_domain *domain = srv_job_domain(job);
     for (int n = 0; n < job->image_count; n++) {
         int best = srv_job_class(job, n);
         if (output == SRV_OUT_DOMAIN) {
@@ -125,7 +125,10 @@ static void put_output(struct srv_text *json, struct srv_text *blobs,
                        const struct srv_infer *infer,
                        const struct srv_infer_output *wanted)
 {
-    int columns = srv_output_columns(&infer->model, wanted->output);
+    int columns = wanted->output == SRV_OUT_PROBABILITIES ||
+                          wanted->output == SRV_OUT_LOGITS
+                      ? infer->job->classes
+                      : 1;
     bool is_text = srv_output_is_text(wanted->output);
     if (wanted->params.classes > 0) {
         is_text = true;
@@ -165,7 +168,6 @@ static void put_decisions(struct srv_text *json, const struct srv_job *job)
 static void put_head(struct srv_text *json, const struct srv_infer *infer)
 {
     const struct srv_job *job = infer->job;
-    const struct sy_network *network = job->live->network;
     char experts[SRV_EXPERTS_BYTES];
     srv_text_puts(json, "{");
     if (infer->id != NULL) {
@@ -178,8 +180,8 @@ static void put_head(struct srv_text *json, const struct srv_infer *infer)
     srv_text_printf(json,
                     ",\"model_version\":\"%s\",\"parameters\":{"
                     "\"snapshot\":\"%s\",\"domain\":",
-                    job->live->label, job->live->label);
-    srv_text_string(json, network->domain[job->domain].name);
+                    srv_job_label(job), srv_job_label(job));
+    srv_text_string(json, srv_job_domain(job)->name);
     srv_text_puts(json, ",\"experts\":");
     srv_text_string(json, srv_way_experts(job, experts));
     srv_text_puts(json, ",\"exit\":");

@@ -52,7 +52,14 @@ enum sy_status srv_model_find(struct srv_model *model,
     }
     memcpy(found.name, name, strlen(name) + 1);
     SY_TRY(find_live(&found, repository, err));
-    if (version != NULL && strcmp(version, found.live->label) != 0) {
+    const struct srv_trial *trial = found.live->trial;
+    if (version == NULL) {
+        found.pin = SRV_PIN_NONE;
+    } else if (strcmp(version, found.live->label) == 0) {
+        found.pin = SRV_PIN_SERVED;
+    } else if (trial != NULL && strcmp(version, trial->next->label) == 0) {
+        found.pin = SRV_PIN_NEXT;
+    } else {
         srv_model_release(&found);
         return sy_fail(err, SY_NOT_FOUND, "model '%s' version %s is not found",
                        name, version);

@@ -18,11 +18,15 @@ struct srv_model {
     char name[SRV_MODEL_NAME_BYTES];
     struct srv_live *live; /* owned reference */
     int domain;            /* -1: the whole network */
+    enum srv_pin pin;      /* whether the version asked for names one of two
+                              that run side by side */
+    uint64_t ticket;       /* of the request, see srv_trial_pick; 0: none */
 };
 
 /*
- * Finds a model; `version` (digits) must be the served one unless it is NULL.
- * SY_NOT_FOUND, or SY_BUSY while it is not there yet.
+ * Finds a model; `version` must be the name of the served snapshot, or of the
+ * candidate while one is on trial, unless it is NULL. SY_NOT_FOUND, or SY_BUSY
+ * while it is not there yet.
  */
 enum sy_status srv_model_find(struct srv_model *model,
                               struct srv_repository *repository,

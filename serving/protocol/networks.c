@@ -87,8 +87,9 @@ static json_t *counts_json(struct srv_context *server, struct srv_live *live)
         requests += model.success.count;
     }
     for (int d = 0; d < live->network->domain_count; d++) {
-        (void)json_object_set_new(images, live->network->domain[d].name,
-                                  json_integer(atomic_load(&live->images[d])));
+        (void)json_object_set_new(
+            images, live->network->domain[d].name,
+            json_integer(srv_stats_images(live->stats, d)));
     }
     return json_pack("{s:I,s:o,s:i,s:I}", "requests", requests, "images",
                      images, "queued", stats.queued, "batches",

@@ -80,6 +80,7 @@ SRV_HANDLER(srv_oip_infer)
         srv_reply_failure(reply, &err);
         return;
     }
+    model.ticket = srv_trial_ticket(in->id);
     struct infer_call *call = sy_alloc_zero(1, sizeof *call);
     if (call == NULL) {
         srv_reply_error(reply, 500, "out of memory");

@@ -100,8 +100,8 @@ static void put_model(struct srv_text *text, const struct srv_live *live,
     put_batches(text, &stats);
     srv_text_puts(text, ",\"memory_usage\":[");
     if (whole) {
-        srv_text_printf(text, "{\"type\":\"CPU\",\"id\":0,\"byte_size\":%zu}",
-                        live->network->value_count * sizeof(float));
+        srv_text_printf(text, "{\"type\":\"CPU\",\"id\":0,\"byte_size\":%lld}",
+                        (long long)live->weights_bytes);
     }
     srv_text_puts(text, "]}");
 }

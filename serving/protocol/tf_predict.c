@@ -299,6 +299,7 @@ SRV_HANDLER(srv_tf_predict)
     if (!find_model(&model, server, in, reply)) {
         return;
     }
+    model.ticket = srv_trial_ticket(in->id);
     struct predict_call *call = sy_alloc_zero(1, sizeof *call);
     if (call == NULL) {
         srv_reply_error(reply, 500, "out of memory");

@@ -7,12 +7,12 @@
 
 static const struct sy_route *route_of(const struct srv_job *job)
 {
-    return job->live->network->route[job->domain];
+    return srv_job_network(job)->route[job->pick.named_domain];
 }
 
 const char *srv_way_experts(const struct srv_job *job, char *text)
 {
-    const struct sy_network *network = job->live->network;
+    const struct sy_network *network = srv_job_network(job);
     size_t at = 0;
     text[0] = '\0';
     for (int i = 0; i < job->ran.count; i++) {
@@ -27,14 +27,14 @@ const char *srv_way_experts(const struct srv_job *job, char *text)
 
 const char *srv_way_exit(const struct srv_job *job)
 {
-    return job->exit >= 0 ? job->live->network->expert[job->exit].name
+    return job->exit >= 0 ? srv_job_network(job)->expert[job->exit].name
                           : "several";
 }
 
 char *srv_way_explain(const struct srv_job *job)
 {
     json_t *told =
-        sy_route_explain(route_of(job), job->live->network, &job->way);
+        sy_route_explain(route_of(job), srv_job_network(job), &job->way);
     char *text = told != NULL
                      ? json_dumps(told, JSON_COMPACT | JSON_REAL_PRECISION(9))
                      : NULL;

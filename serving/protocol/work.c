@@ -99,11 +99,11 @@ bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
 static void put_facts(const struct srv_job *job, struct srv_facts *facts)
 {
     const struct srv_live *live = job->live;
-    const char *domain = live->network->domain[job->domain].name;
+    const char *domain = srv_job_domain(job)->name;
     bool whole = job->model == live->network->domain_count;
     snprintf(facts->model, sizeof facts->model, "%s%s%s", live->name,
              whole ? "" : ".", whole ? "" : domain);
-    snprintf(facts->snapshot, sizeof facts->snapshot, "%s", live->label);
+    snprintf(facts->snapshot, sizeof facts->snapshot, "%s", srv_job_label(job));
     snprintf(facts->domain, sizeof facts->domain, "%s", domain);
     (void)srv_way_experts(job, facts->experts);
     snprintf(facts->exit, sizeof facts->exit, "%s", srv_way_exit(job));
@@ -111,6 +111,20 @@ static void put_facts(const struct srv_job *job, struct srv_facts *facts)
     facts->madds = job->madds;
     facts->queue_ns = job->queue_ns;
     facts->compute_ns = job->compute_ns;
+}
+
+/* Where the domain is on trial: who answered, and after how long. */
+static void count_trial(const struct srv_job *job, int64_t total_ns)
+{
+    if (job->pick.trial == NULL) {
+        return;
+    }
+    struct srv_tally *tally = &job->pick.trial->tally;
+    bool next = job->pick.named != job->live;
+    srv_tally_add(next ? &tally->answered : &tally->stayed, job->image_count);
+    srv_tally_add(next ? &tally->answered_requests : &tally->stayed_requests,
+                  1);
+    srv_tally_add(next ? &tally->answered_ns : &tally->stayed_ns, total_ns);
 }
 
 void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
@@ -129,10 +143,11 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
     };
     srv_stats_succeed(live->stats, job->model, &times);
     put_facts(job, &reply->facts);
-    atomic_fetch_add(&live->images[job->domain], job->image_count);
-    srv_reply_header(reply, "Switchyard-Snapshot", "%s", live->label);
+    srv_stats_add_images(live->stats, job->domain, job->image_count);
+    count_trial(job, times.total_ns);
+    srv_reply_header(reply, "Switchyard-Snapshot", "%s", srv_job_label(job));
     srv_reply_header(reply, "Switchyard-Domain", "%s",
-                     live->network->domain[job->domain].name);
+                     srv_job_domain(job)->name);
     srv_reply_header(reply, "Switchyard-Experts", "%s",
                      srv_way_experts(job, experts));
     srv_reply_header(reply, "Switchyard-Exit", "%s", srv_way_exit(job));

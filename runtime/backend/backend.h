@@ -36,7 +36,8 @@ struct sy_ahead {
  *   norm              y = act(scale * x + bias)   (only where it stands alone)
  * `scale` and `bias` are the norm's, folded: scale/sqrt(var+eps) and
  * bias - mean*scale/sqrt(var+eps). They are per (block, domain); `packed` is
- * per block. All vectors hold exactly as many floats as channels.
+ * per block. All vectors hold exactly as many floats as channels; both may be
+ * NULL for conv, which is then y = x (*) w.
  */
 struct sy_infer_args {
     const struct sy_node *node;

@@ -96,7 +96,8 @@ struct sy_op_args {
     const float *x2; /* second input: add, scale */
     const float *w;  /* weight; norm: scale [C] */
     const float *b;  /* bias [K]; norm: bias [C] */
-    float *y;        /* count x out: written by forward, read by backward */
+    float *y;        /* count x out: written by forward, read by backward;
+                        norm: forward may find x there */
 
     /* norm: mean[C] then 1/sqrt(var + eps)[C] of the rows it belongs to */
     const float *moments;

@@ -17,7 +17,7 @@ enum { TAPE_SHARDS = 8, TAPE_ARENA_BYTES = 16 << 20 };
 /* Rounds that a node and a stage may need: its own, those of parts, sums. */
 enum { ROUNDS_OF_NODE = 4, ROUNDS_OF_STAGE = 4 };
 
-/* Rounds that are enough for any program on this network. */
+/* Rounds that are enough for any wave on this network. */
 static int count_rounds(const struct sy_network *network)
 {
     int rounds = 1;
@@ -53,7 +53,7 @@ enum sy_status sy_tape_new(struct sy_tape **tape, struct sy_network *network,
     made->frozen = options->frozen;
     sy_arena_init(&made->step, TAPE_ARENA_BYTES);
     sy_arena_init(&made->buffers, TAPE_ARENA_BYTES);
-    made->round_count = count_rounds(network);
+    made->wave_rounds = count_rounds(network);
     made->scratch =
         sy_alloc_zero((size_t)sy_pool_threads(pool), sizeof(float *));
     if (made->scratch == NULL) {
@@ -91,6 +91,8 @@ static enum sy_status take_segments(struct sy_tape *tape,
     tape->input_held = sy_arena_zero(&tape->step, n, sizeof *tape->input_held);
     tape->cursor = sy_arena_zero(&tape->step, n, sizeof *tape->cursor);
     tape->flow = sy_arena_zero(&tape->step, n, sizeof *tape->flow);
+    tape->lane = sy_arena_zero(&tape->step, n, sizeof *tape->lane);
+    tape->wave_of = sy_arena_zero(&tape->step, n, sizeof *tape->wave_of);
     tape->output_grad =
         sy_arena_zero(&tape->step, n, sizeof *tape->output_grad);
     tape->stage_count = sy_network_stages(tape->network);
@@ -98,8 +100,8 @@ static enum sy_status take_segments(struct sy_tape *tape,
                                 sizeof *tape->stage);
     if (tape->segment == NULL || tape->input == NULL ||
         tape->input_held == NULL || tape->cursor == NULL ||
-        tape->flow == NULL || tape->output_grad == NULL ||
-        tape->stage == NULL) {
+        tape->flow == NULL || tape->lane == NULL || tape->wave_of == NULL ||
+        tape->output_grad == NULL || tape->stage == NULL) {
         return SY_NO_MEMORY;
     }
     tape->segment_count = count;
@@ -114,6 +116,7 @@ static enum sy_status take_segments(struct sy_tape *tape,
         /* Only read through: a stem never writes its value 0. */
         memcpy(&tape->input[i], &from, sizeof from);
     }
+    tape_build_waves(tape);
     return SY_OK;
 }
 

@@ -145,6 +145,9 @@ int tape_parts(const struct sy_tape *tape, const struct tape_group *group,
         return 0;
     }
     for (int m = 0; m < group->member_count; m++) {
+        if (!tape_is_now(tape, group->member[m].segment)) {
+            continue;
+        }
         images += tape->segment[group->member[m].segment].count;
         shards += tape_shards(tape, group->member[m].segment);
     }

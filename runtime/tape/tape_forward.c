@@ -5,17 +5,39 @@
  * a norm needs the moments of all shards, or until a node is cut into parts.
  * In training every value keeps its memory until the next forward, because
  * the backward reads it; in a score a value's memory is free again after the
- * stage that reads it.
+ * stage that reads it, norms write over what they read, and segments follow
+ * each other (waves, tape_groups.c), so that most of it stays in the cache.
  */
 #include "runtime/tape/tape_private.h"
 
-/* Memory of value `v` of a member, which is first written in `round`. */
+/* True if nothing but the node reads what it reads, in a score. */
+static bool reads_alone(const struct sy_tape *tape,
+                        const struct tape_group *group,
+                        const struct sy_node *node)
+{
+    const struct sy_plan *plan = tape_plan(tape, group);
+    int readers = node->in[0] == 0 || node->in[0] == plan->output;
+    for (int n = 0; n < plan->node_count; n++) {
+        readers += plan->node[n].in[0] == node->in[0];
+        readers += plan->node[n].in[1] == node->in[0];
+    }
+    return tape->scoring && readers == 1;
+}
+
+/* Memory of what the node computes, which is first written in `round`. */
 static enum sy_status make_value(struct sy_tape *tape,
                                  const struct tape_group *group,
-                                 struct tape_member *member, int v, int round)
+                                 struct tape_member *member,
+                                 const struct sy_node *node, int round)
 {
+    int v = node->out, x = node->in[0];
     size_t floats = tape_value_floats(tape, group, member, v);
-    if (tape->scoring) {
+    if (node->op == SY_OP_NORM && reads_alone(tape, group, node)) {
+        /* Number by number, so over what it reads: half the memory moves. */
+        member->held[v] = member->held[x];
+        member->value[v] = member->value[x];
+        member->held[x] = NULL;
+    } else if (tape->scoring) {
         member->held[v] = tape_take(tape, floats, round);
         member->value[v] = member->held[v] != NULL ? member->held[v]->at : NULL;
     } else {
@@ -109,13 +131,18 @@ static enum sy_status write_parts(struct sy_tape *tape,
 {
     int round = 0;
     for (int m = 0; m < group->member_count; m++) {
-        int ready = tape_ready(&group->member[m].cursor);
-        round = ready > round ? ready : round;
+        if (tape_is_now(tape, group->member[m].segment)) {
+            int ready = tape_ready(&group->member[m].cursor);
+            round = ready > round ? ready : round;
+        }
     }
     struct tape_item *item = tape_add_parts(tape, round, parts);
     for (int m = 0; m < group->member_count; m++) {
         struct tape_member *member = &group->member[m];
-        SY_TRY(make_value(tape, group, member, node->out, round));
+        if (!tape_is_now(tape, member->segment)) {
+            continue;
+        }
+        SY_TRY(make_value(tape, group, member, node, round));
         struct tape_step *step =
             item != NULL ? tape_add_step(tape, item, STEP_KERNEL) : NULL;
         if (step == NULL) {
@@ -132,7 +159,8 @@ static enum sy_status write_node(struct sy_tape *tape, struct tape_group *group,
                                  const struct sy_node *node)
 {
     for (int m = 0; node->norm >= 0 && m < group->member_count; m++) {
-        if (!tape_is_first_of_slot(tape, group, m)) {
+        if (!tape_is_now(tape, group->member[m].segment) ||
+            !tape_is_first_of_slot(tape, group, m)) {
             continue;
         }
         SY_TRY(tape_is_frozen_norm(tape, group, m, node->norm)
@@ -145,8 +173,10 @@ static enum sy_status write_node(struct sy_tape *tape, struct tape_group *group,
     }
     for (int m = 0; m < group->member_count; m++) {
         struct tape_member *member = &group->member[m];
-        SY_TRY(
-            make_value(tape, group, member, node->out, member->cursor.round));
+        if (!tape_is_now(tape, member->segment)) {
+            continue;
+        }
+        SY_TRY(make_value(tape, group, member, node, member->cursor.round));
         struct tape_step *step =
             tape_append(tape, &member->cursor, member->segment, STEP_KERNEL);
         if (step == NULL) {
@@ -175,7 +205,24 @@ static void leave_stage(struct sy_tape *tape, int segment, float *output,
     tape_give(tape, before, tape_last_round(&cursor));
 }
 
-/* Members do not hold values any more; mixes may read them until the end. */
+/* One choice less that reads what the part leaves. */
+static void give_output(struct sy_tape *tape, const struct tape_part *part,
+                        int last)
+{
+    if (part->group != NULL) {
+        struct tape_member *member = &part->group->member[part->member];
+        SY_ASSERT(member->users > 0);
+        if (--member->users == 0) {
+            int output = tape_plan(tape, part->group)->output;
+            tape_give(tape, member->held[output], last);
+        }
+    }
+}
+
+/*
+ * Members do not hold values any more; mixes may read them until the end, and
+ * what a member leaves may be for segments of a later wave.
+ */
 static void give_values(struct sy_tape *tape, const struct tape_stage *stage)
 {
     int last = 0;
@@ -185,21 +232,61 @@ static void give_values(struct sy_tape *tape, const struct tape_stage *stage)
     }
     for (int g = 0; g < stage->group_count; g++) {
         const struct tape_group *group = &stage->group[g];
-        int values = tape_plan(tape, group)->value_count;
+        const struct sy_plan *plan = tape_plan(tape, group);
         for (int m = 0; m < group->member_count; m++) {
-            for (int v = 1; v < values; v++) {
-                tape_give(tape, group->member[m].held[v], last);
+            bool now = tape_is_now(tape, group->member[m].segment);
+            for (int v = 1; now && v < plan->value_count; v++) {
+                if (v != plan->output) {
+                    tape_give(tape, group->member[m].held[v], last);
+                }
             }
         }
     }
     for (int m = 0; m < stage->mix_count; m++) {
-        tape_give(tape, stage->mix[m].held, last);
+        const struct tape_mix *mix = &stage->mix[m];
+        if (tape_is_now(tape, mix->segment)) {
+            for (int i = 0; i < mix->choice->count; i++) {
+                give_output(tape, &mix->part[i], last);
+            }
+            tape_give(tape, mix->held, last);
+        }
+    }
+    for (int i = 0; i < tape->segment_count; i++) {
+        if (tape_is_now(tape, i)) {
+            give_output(tape, &stage->hard[i], last);
+        }
+    }
+}
+
+/*
+ * Members begin where their segments stand; parts of a mix run beside each
+ * other, so in items of their own.
+ */
+static void enter_stage(struct sy_tape *tape, const struct tape_stage *stage)
+{
+    for (int g = 0; g < stage->group_count; g++) {
+        const struct tape_group *group = &stage->group[g];
+        for (int m = 0; m < group->member_count; m++) {
+            struct tape_member *member = &group->member[m];
+            if (!tape_is_now(tape, member->segment)) {
+                continue;
+            }
+            member->value[0] = tape->input[member->segment];
+            member->cursor = tape->cursor[member->segment];
+            if (member->mix != NULL) {
+                tape_go_to(&member->cursor, tape_ready(&member->cursor));
+            }
+            if (member->cursor.round < tape->wave_round) {
+                tape_go_to(&member->cursor, tape->wave_round);
+            }
+        }
     }
 }
 
 static enum sy_status write_stage(struct sy_tape *tape, int s)
 {
     struct tape_stage *stage = &tape->stage[s];
+    enter_stage(tape, stage);
     for (int g = 0; g < stage->group_count; g++) {
         struct tape_group *group = &stage->group[g];
         const struct sy_plan *plan = tape_plan(tape, group);
@@ -209,13 +296,16 @@ static enum sy_status write_stage(struct sy_tape *tape, int s)
     }
     for (int m = 0; m < stage->mix_count; m++) {
         struct tape_mix *mix = &stage->mix[m];
+        if (!tape_is_now(tape, mix->segment)) {
+            continue;
+        }
         SY_TRY(tape_mix_forward(tape, mix));
         leave_stage(tape, mix->segment, mix->output, mix->held,
                     tape->cursor[mix->segment]);
     }
     for (int i = 0; i < tape->segment_count; i++) {
         const struct tape_part *part = &stage->hard[i];
-        if (part->group != NULL) {
+        if (part->group != NULL && tape_is_now(tape, i)) {
             const struct tape_member *member =
                 &part->group->member[part->member];
             int output = tape_plan(tape, part->group)->output;
@@ -233,7 +323,17 @@ enum sy_status tape_write_forward(struct sy_tape *tape)
 {
     for (int s = 0; s < tape->stage_count; s++) {
         SY_TRY(tape_build_stage(tape, s));
-        SY_TRY(write_stage(tape, s));
     }
+    tape->wave = TAPE_ALL_WAVES;
+    tape->wave_round = 0;
+    SY_TRY(write_stage(tape, 0));
+    for (int w = 0; w < tape->wave_count; w++) {
+        tape->wave = w;
+        tape->wave_round = w > 0 ? tape->round_end : 0;
+        for (int s = 1; s < tape->stage_count; s++) {
+            SY_TRY(write_stage(tape, s));
+        }
+    }
+    tape->wave = TAPE_ALL_WAVES;
     return SY_OK;
 }

@@ -7,16 +7,43 @@
  */
 #include "runtime/tape/tape_private.h"
 
-/* Appends a member; value 0 is what enters the stage. */
+/*
+ * Waves: in a score a segment is alone in each of its norms, and so can be
+ * computed to its end before the next one begins, in memory that stays in the
+ * cache. Segments whose norms count together are one wave.
+ */
+void tape_build_waves(struct sy_tape *tape)
+{
+    bool apart = tape->scoring && tape->network->spec.norm != SY_NORM_SHARED;
+    tape->wave_count = apart ? tape->segment_count : 1;
+    tape->lane_count = tape->segment_count;
+    for (int i = 0; i < tape->segment_count; i++) {
+        tape->wave_of[i] = apart ? i : 0;
+        tape->lane[i] = i;
+        for (int k = 0; k < i; k++) {
+            if (tape->input[k] == tape->input[i]) {
+                tape->lane[i] = tape->lane[k];
+            }
+        }
+    }
+}
+
+bool tape_is_now(const struct sy_tape *tape, int segment)
+{
+    return tape->wave == TAPE_ALL_WAVES || tape->wave == tape->wave_of[segment];
+}
+
+/* Appends a member; what enters the stage is known when it is written. */
 static enum sy_status add_member(struct sy_tape *tape, struct tape_group *group,
-                                 int segment, struct tape_cursor cursor)
+                                 int segment)
 {
     const struct sy_plan *plan = tape_plan(tape, group);
     struct tape_member *member = &group->member[group->member_count];
     size_t values = (size_t)plan->value_count;
     struct sy_arena *arena = &tape->step;
     member->segment = segment;
-    member->cursor = cursor;
+    member->input_lane = tape->lane[segment];
+    member->lane = tape->lane_count++;
     member->held = sy_arena_zero(arena, values, sizeof *member->held);
     member->value = sy_arena_zero(arena, values, sizeof *member->value);
     member->grad = sy_arena_zero(arena, values, sizeof *member->grad);
@@ -26,7 +53,6 @@ static enum sy_status add_member(struct sy_tape *tape, struct tape_group *group,
         member->moments == NULL) {
         return SY_NO_MEMORY;
     }
-    member->value[0] = tape->input[segment];
     group->member_count++;
     return SY_OK;
 }
@@ -59,7 +85,7 @@ static int find_lane(const struct sy_tape *tape, const struct tape_group *group,
     for (int m = 0; tape->scoring && m < group->member_count; m++) {
         const struct sy_segment *other =
             &tape->segment[group->member[m].segment];
-        if (group->member[m].value[0] == tape->input[segment] &&
+        if (group->member[m].input_lane == tape->lane[segment] &&
             other->domain == wanted->domain && other->count == wanted->count) {
             return m;
         }
@@ -69,7 +95,7 @@ static int find_lane(const struct sy_tape *tape, const struct tape_group *group,
 
 /* Puts a segment into the group of `unit`: the part that it takes. */
 static enum sy_status join(struct sy_tape *tape, int s, int unit, int segment,
-                           struct tape_cursor cursor, struct tape_part *part)
+                           struct tape_part *part)
 {
     part->group = find_group(tape, &tape->stage[s], unit);
     if (part->group == NULL) {
@@ -78,8 +104,9 @@ static enum sy_status join(struct sy_tape *tape, int s, int unit, int segment,
     part->member = find_lane(tape, part->group, segment);
     if (part->member < 0) {
         part->member = part->group->member_count;
-        SY_TRY(add_member(tape, part->group, segment, cursor));
+        SY_TRY(add_member(tape, part->group, segment));
     }
+    part->group->member[part->member].users++;
     return SY_OK;
 }
 
@@ -91,8 +118,6 @@ static enum sy_status join_mix(struct sy_tape *tape, int s, int segment,
     struct tape_mix *mix = &stage->mix[stage->mix_count++];
     size_t count = (size_t)choice->count;
     int layer = s - 1;
-    /* Parts run beside each other, so in items of their own. */
-    struct tape_cursor cursor = {.round = tape_ready(&tape->cursor[segment])};
     *mix = (struct tape_mix){.segment = segment, .choice = choice};
     mix->part = sy_arena_zero(&tape->step, count, sizeof *mix->part);
     if (mix->part == NULL) {
@@ -107,13 +132,14 @@ static enum sy_status join_mix(struct sy_tape *tape, int s, int segment,
             continue;
         }
         struct tape_part *part = &mix->part[i];
-        SY_TRY(join(tape, s, unit, segment, cursor, part));
+        SY_TRY(join(tape, s, unit, segment, part));
         part->group->member[part->member].mix = mix;
     }
     const struct sy_plan *plan =
         &tape->network->unit[sy_network_block(tape->network, layer, 0)].plan;
     mix->input_floats = sy_shape_floats(plan->value[0]);
     mix->output_floats = sy_shape_floats(plan->value[plan->output]);
+    tape->lane[segment] = tape->lane_count++;
     return SY_OK;
 }
 
@@ -148,9 +174,11 @@ enum sy_status tape_build_stage(struct sy_tape *tape, int s)
             SY_TRY(join_mix(tape, s, i, choice));
         } else {
             const struct sy_segment *segment = &tape->segment[i];
+            struct tape_part *part = &stage->hard[i];
             int unit = sy_network_stage_unit(tape->network, s, segment->path,
                                              segment->domain);
-            SY_TRY(join(tape, s, unit, i, tape->cursor[i], &stage->hard[i]));
+            SY_TRY(join(tape, s, unit, i, part));
+            tape->lane[i] = part->group->member[part->member].lane;
         }
     }
     return SY_OK;

@@ -96,6 +96,9 @@ struct tape_cursor {
 
 struct tape_member {
     int segment;
+    int lane;             /* the number of what it leaves */
+    int input_lane;       /* of what it reads */
+    int users;            /* choices that read what it leaves, while they do */
     struct tape_mix *mix; /* of which this is a part; NULL: a hard choice */
     struct tape_cursor cursor;
     struct tape_buffer **held; /* score: by value index, what to give back */
@@ -156,16 +159,24 @@ struct sy_tape {
 
     int segment_count;
     struct sy_segment *segment;
-    float **input; /* by segment: what enters the stage being built, in the
+    float **input; /* by segment: what enters the stage being written, in the
                       end the outputs */
     struct tape_buffer **input_held; /* score */
     struct tape_cursor *cursor;      /* by segment */
+    int lane_count;
+    int *lane;      /* by segment: what enters the stage being built */
+    int wave_count; /* waves are written one after the other */
+    int *wave_of;   /* by segment */
+    int wave;       /* being written, or TAPE_ALL_WAVES */
+    int wave_round; /* where it begins */
     int stage_count;
     struct tape_stage *stage;
     float **output_grad;       /* by segment */
     struct tape_buffer **flow; /* by segment: gradient of a stage's output */
 
-    int round_count; /* enough for any program */
+    int wave_rounds; /* enough for any wave */
+    int round_count; /* enough for the program */
+    int round_end;   /* behind the last one with tasks */
     struct tape_round *round;
     bool backward;
 
@@ -186,7 +197,7 @@ void tape_forget(struct sy_tape *tape);
 
 /* --- tape_program.c ---------------------------------------------------- */
 
-/* An empty program with room for what all stages may need. */
+/* An empty program with room for what all waves may need. */
 enum sy_status tape_program_begin(struct sy_tape *tape, bool backward);
 
 /* Runs it, round by round. */
@@ -274,8 +285,16 @@ int tape_first_moving(const struct sy_tape *tape);
 
 /* --- tape_groups.c, tape_forward.c, tape_mix.c ------------------------- */
 
+enum { TAPE_ALL_WAVES = -1 };
+
+/* Deals the segments to waves; what they read are lanes of the images. */
+void tape_build_waves(struct sy_tape *tape);
+
 /* Puts all segments into groups of stage `s`; they have no buffers yet. */
 enum sy_status tape_build_stage(struct sy_tape *tape, int s);
+
+/* True if the segment, or the member's, is of the wave being written. */
+bool tape_is_now(const struct sy_tape *tape, int segment);
 
 /* Writes the program of all stages. */
 enum sy_status tape_write_forward(struct sy_tape *tape);

@@ -19,6 +19,8 @@
 enum sy_status tape_program_begin(struct sy_tape *tape, bool backward)
 {
     tape->backward = backward;
+    tape->round_count = tape->wave_rounds * tape->wave_count;
+    tape->round_end = 0;
     tape->round = sy_arena_zero(&tape->step, (size_t)tape->round_count,
                                 sizeof *tape->round);
     for (int i = 0; i < tape->segment_count; i++) {
@@ -40,6 +42,7 @@ static struct tape_item *add_item(struct sy_tape *tape, int round, int segment,
         *(in->first == NULL ? &in->first : &in->last->next) = item;
         in->last = item;
         in->tasks += tasks;
+        tape->round_end = round < tape->round_end ? tape->round_end : round + 1;
     }
     return item;
 }
@@ -262,7 +265,7 @@ static void merge_moments(struct tape_moments *moments)
 enum sy_status tape_program_run(struct sy_tape *tape, struct sy_error *err)
 {
     int most = 1;
-    for (int r = 0; r < tape->round_count; r++) {
+    for (int r = 0; r < tape->round_end; r++) {
         most = tape->round[r].tasks > most ? tape->round[r].tasks : most;
     }
     struct round_task *task =
@@ -271,7 +274,7 @@ enum sy_status tape_program_run(struct sy_tape *tape, struct sy_error *err)
     if (task == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "tape: no memory for %d tasks", most);
     }
-    for (int r = 0; r < tape->round_count; r++) {
+    for (int r = 0; r < tape->round_end; r++) {
         const struct tape_round *round = &tape->round[r];
         list_tasks(tape, round, task);
         sy_pool_run(tape->pool, round->tasks, run_task, &job);

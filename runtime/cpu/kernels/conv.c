@@ -5,15 +5,23 @@
  *   Y = X W,  dW = X^T dY,  dX = dY W^T (then added back to the image).
  *
  * DESIGN: a 1 x 1 window with stride 1 is its own matrix, so the products run
- * on the activations where they lie. Everything else goes through tiles of
- * positions whose matrix fits the second-level cache; a tile serves dW and dx
- * one after the other. Tiles depend on the shapes only, and their
- * contributions are added in order.
+ * on the activations where they lie. Forward, other windows are computed as in
+ * inference (infer.c, group.c), with a weight packed once a shard. Gradients of
+ * theirs go through tiles of positions whose matrix fits the second-level
+ * cache; a tile serves dW and dx one after the other. Tiles depend on the
+ * shapes only, and their contributions are added in order. Where BLAS makes the
+ * products, the forward goes through tiles as well.
  */
 #include "runtime/cpu/kernels/columns.h"
 #include "runtime/cpu/kernels/kernels.h"
 
 enum { TILE_FLOATS = 32768, TILE_LEAST_ROWS = 16 };
+
+#if defined(__FMA__)
+enum { OWN_PRODUCTS = true };
+#else
+enum { OWN_PRODUCTS = false };
+#endif
 
 static bool is_direct(const struct sy_node *node)
 {
@@ -27,6 +35,14 @@ static int tile_rows(int depth, ptrdiff_t positions)
     return (int)(rows < positions ? rows : positions);
 }
 
+/* Floats of the scratch that begin with a packed weight, whole vectors. */
+static size_t packed_part(const struct sy_node *node, struct sy_shape in,
+                          struct sy_shape out)
+{
+    size_t floats = SY_KERNEL(packed_floats)(node, in, out);
+    return (floats + VL - 1) / VL * VL;
+}
+
 size_t SY_KERNEL(conv_scratch)(const struct sy_node *node, struct sy_shape in,
                                struct sy_shape out, int count)
 {
@@ -35,8 +51,11 @@ size_t SY_KERNEL(conv_scratch)(const struct sy_node *node, struct sy_shape in,
     }
     struct columns columns = columns_of(node, in, out);
     int depth = columns_depth(&columns);
-    return (size_t)depth *
-           (size_t)tile_rows(depth, (ptrdiff_t)count * out.h * out.w);
+    size_t tiles = (size_t)depth *
+                   (size_t)tile_rows(depth, (ptrdiff_t)count * out.h * out.w);
+    size_t windows = packed_part(node, in, out) +
+                     SY_KERNEL(conv_infer_scratch)(node, in, out);
+    return OWN_PRODUCTS && windows > tiles ? windows : tiles;
 }
 
 /* One tile of one group: where its matrix is, and how long its rows are. */
@@ -149,10 +168,30 @@ static void tiled(const struct sy_op_args *args, bool backward)
     }
 }
 
+/* As inference, without what follows. */
+static void windows(const struct sy_op_args *args)
+{
+    struct sy_infer_args infer = {
+        .node = args->node,
+        .in = args->in,
+        .out = args->out,
+        .count = args->count,
+        .x = args->x,
+        .packed = args->scratch,
+        .y = args->y,
+        .scratch =
+            args->scratch + packed_part(args->node, args->in, args->out)};
+    SY_KERNEL(pack_weight)
+    (args->node, args->in, args->out, args->w, args->scratch);
+    SY_KERNEL(conv_infer)(&infer);
+}
+
 void SY_KERNEL(conv_forward)(const struct sy_op_args *args)
 {
     if (is_direct(args->node)) {
         direct(args, false);
+    } else if (OWN_PRODUCTS) {
+        windows(args);
     } else {
         tiled(args, false);
     }

@@ -1,5 +1,5 @@
 /*
- * group.c - inference: convolutions in groups narrower than a vector.
+ * group.c - forward: convolutions in groups narrower than a vector.
  * Used with 16 lanes only: with 8 or 4 the products of matrices are as fast.
  *
  * DESIGN: products of matrices would fill 4 or 6 of 16 lanes, so a vector
@@ -136,8 +136,11 @@ INLINE void segment(const struct chunk *chunk, const int kernel,
             }
         }
     }
-    vf scale = v_get(args->scale + chunk->first, store);
-    vf bias = v_get(args->bias + chunk->first, store);
+    vf scale = v_set(1.0f), bias = v_zero();
+    if (args->scale != NULL) {
+        scale = v_get(args->scale + chunk->first, store);
+        bias = v_get(args->bias + chunk->first, store);
+    }
     WITH_ACT(
         args->node->act, UNROLL for (int p = 0; p < count; p++) {
             vf y = v_act(act, acc[p] * scale + bias);

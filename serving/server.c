@@ -171,6 +171,7 @@ static enum sy_status start_front(struct srv_server *server,
         .max_connections_per_client = s->max_connections_per_client,
         .max_body_bytes = (size_t)s->max_body_mib << 20,
         .limits = peer_limits(s),
+        .max_lag_ns = s->max_lag_us * INT64_C(1000),
         .budget = &server->budget,
         .routes = srv_routes,
         .context = &server->context,
@@ -355,7 +356,8 @@ enum sy_status srv_server_configure(struct srv_server *server,
     srv_repository_set_weights(server->context.repository, settings->weight,
                                settings->weight_count);
     if (server->front != NULL) {
-        srv_front_configure(server->front, &limits);
+        srv_front_configure(server->front, &limits,
+                            settings->max_lag_us * INT64_C(1000));
     }
     return SY_OK;
 }

@@ -33,6 +33,8 @@
         "images in one batch")                                                 \
     INT(max_queue, "max-queue", "N", 256, 1, 65536, true,                      \
         "requests of one network that wait")                                   \
+    INT(max_lag_us, "max-lag-us", "N", 500, 0, 1000000, true,                  \
+        "that an HTTP thread is behind before it refuses; 0: any")             \
     INT(max_queue_delay_us, "max-queue-delay-us", "N", 0, 0, 1000000, true,    \
         "that a batch is waited for")                                          \
     INT(max_images, "max-images", "N", 4096, 1, 1 << 20, true,                 \

@@ -40,6 +40,7 @@
 #include "runtime/base/memory.h"
 #include "serving/http/coding.h"
 #include "serving/http/framing.h"
+#include "serving/http/pace.h"
 
 enum {
     CONNECTION_BYTES = 32 << 10, /* above it each request costs a memset */
@@ -56,6 +57,7 @@ struct srv_front {
     struct srv_front_options options;
     int drained_fd; /* the listening socket, ours after draining; or -1 */
     atomic_bool draining;
+    _Atomic int64_t max_lag_ns; /* 0: no limit */
 
     struct srv_peers peers;
 };
@@ -66,6 +68,9 @@ struct client {
     char address[48];
     bool is_local;
 };
+
+/* Of the HTTP thread that runs; a thread serves one front. */
+static _Thread_local struct srv_pace own_pace;
 
 enum phase { PHASE_NEW, PHASE_BODY, PHASE_WAITING };
 
@@ -78,8 +83,10 @@ struct exchange {
     struct srv_reply reply;
     struct srv_later later;
     bool handled; /* the handler was called */
+    bool in_work; /* counts in its thread's pace */
     bool sent;
-    int64_t born_ns, whole_ns, parsed_ns, woken_ns, answered_ns;
+    int64_t born_ns, whole_ns, parsed_ns, answered_ns;
+    int64_t wake_ns, woken_ns; /* when work called, when it was heard */
     size_t body_bytes;
     char *body; /* owned; request.body while the handler runs */
     size_t body_room;
@@ -129,6 +136,27 @@ static void copy_header(struct exchange *x, const char *name,
     snprintf(out, SRV_HEADER_BYTES, "%s", value == NULL ? "" : value);
 }
 
+static bool is_inference(const struct exchange *x)
+{
+    return x->request.route->class == SRV_INFER;
+}
+
+static void enter_work(struct exchange *x)
+{
+    x->in_work = is_inference(x);
+    if (x->in_work) {
+        srv_pace_enter(&own_pace);
+    }
+}
+
+static void leave_work(struct exchange *x)
+{
+    if (x->in_work) {
+        srv_pace_leave(&own_pace);
+        x->in_work = false;
+    }
+}
+
 /* Sends the reply; its body goes over to the library. */
 static enum MHD_Result send_reply(struct exchange *x)
 {
@@ -162,6 +190,7 @@ static enum MHD_Result send_reply(struct exchange *x)
         MHD_add_response_header(response, "Connection", "close");
     }
     x->answered_ns = sy_now_ns();
+    leave_work(x);
     srv_peer_enter(&x->client->peer, SRV_PEER_ANSWER,
                    (int64_t)reply->body_bytes, x->answered_ns);
     enum MHD_Result result =
@@ -174,6 +203,7 @@ static enum MHD_Result send_reply(struct exchange *x)
 static void wake(void *waiter)
 {
     struct exchange *x = waiter;
+    x->wake_ns = sy_now_ns();
     MHD_resume_connection(x->connection);
 }
 
@@ -218,6 +248,21 @@ static void take_identity(struct exchange *x, const char *method)
     request->is_tls = x->front->options.tls_callback != NULL;
 }
 
+/*
+ * Whether the thread takes in one more inference, or else a 503. Asked by the
+ * headers, so that a body is not kept in vain, and again when it is whole.
+ */
+static bool has_room(struct exchange *x)
+{
+    if (!is_inference(x) || srv_pace_has_room(&own_pace) ||
+        atomic_load(&x->front->max_lag_ns) == 0) {
+        return true;
+    }
+    srv_reply_error(&x->reply, 503,
+                    "the server is overloaded: its HTTP threads are behind");
+    return false;
+}
+
 /* The headers are there. */
 static enum MHD_Result take_headers(struct exchange *x, const char *method)
 {
@@ -232,7 +277,8 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
     }
     if (!srv_route_find(options->routes, &x->request, &x->reply) ||
         (options->admit != NULL &&
-         !options->admit(options->owner, &x->request, &x->reply))) {
+         !options->admit(options->owner, &x->request, &x->reply)) ||
+        !has_room(x)) {
         return MHD_YES;
     }
     copy_header(x, "Content-Encoding", x->request.content_encoding);
@@ -339,8 +385,9 @@ static enum MHD_Result run_handler(struct exchange *x)
 {
     x->whole_ns = sy_now_ns();
     x->body_bytes = x->request.body_bytes;
-    if (x->reply.status == 0 && undo_coding(x)) {
+    if (x->reply.status == 0 && has_room(x) && undo_coding(x)) {
         x->handled = true;
+        enter_work(x);
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);
         if (x->later.state != NULL) {
@@ -374,6 +421,8 @@ static enum MHD_Result on_request(void *context,
         return run_handler(x);
     case PHASE_WAITING:
         x->woken_ns = sy_now_ns();
+        srv_pace_turn(&own_pace, x->wake_ns, x->woken_ns,
+                      atomic_load(&x->front->max_lag_ns));
         x->later.finish(x->later.state, &x->reply);
         SY_ASSERT(x->reply.status != 0);
         return send_reply(x);
@@ -481,6 +530,7 @@ static void observe(const struct exchange *x)
         .reply_bytes = x->answered_ns != 0 ? x->reply.body_bytes : 0,
         .read_ns = span(x->born_ns, x->whole_ns),
         .parse_ns = span(x->whole_ns, parsed_ns),
+        .wake_ns = span(x->wake_ns, x->woken_ns),
         .encode_ns = span(x->woken_ns, x->answered_ns),
         .write_ns = span(x->answered_ns, now_ns),
         .total_ns = span(x->born_ns, now_ns),
@@ -500,6 +550,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
         return;
     }
     *exchange = NULL;
+    leave_work(x);
     x->sent = reason == MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (front->options.observe != NULL) {
         observe(x);
@@ -588,6 +639,7 @@ enum sy_status srv_front_new(struct srv_front **front,
     made->options = *options;
     made->drained_fd = -1;
     atomic_init(&made->draining, false);
+    atomic_init(&made->max_lag_ns, options->max_lag_ns);
     srv_peers_init(&made->peers, &options->limits);
     made->daemon = start_daemon(made);
     if (made->daemon == NULL) {
@@ -605,8 +657,10 @@ void srv_front_close_after_replies(struct srv_front *front)
 }
 
 void srv_front_configure(struct srv_front *front,
-                         const struct srv_peer_limits *limits)
+                         const struct srv_peer_limits *limits,
+                         int64_t max_lag_ns)
 {
+    atomic_store(&front->max_lag_ns, max_lag_ns);
     srv_peers_configure(&front->peers, limits);
 }
 

@@ -29,6 +29,7 @@ struct srv_front_options {
     int max_connections_per_client; /* of one address; 0: no limit */
     size_t max_body_bytes;          /* more is answered 413 */
     struct srv_peer_limits limits;
+    int64_t max_lag_ns; /* inferences are refused beyond it (pace.h); 0: none */
     struct srv_budget *budget;      /* of bodies; borrowed; NULL: no limit */
     const struct srv_route *routes; /* borrowed until srv_front_free */
     void *context;                  /* handed to the handlers */
@@ -57,7 +58,8 @@ void srv_front_close_after_replies(struct srv_front *front);
 
 /* Other limits of connections from now on. Thread: any. */
 void srv_front_configure(struct srv_front *front,
-                         const struct srv_peer_limits *limits);
+                         const struct srv_peer_limits *limits,
+                         int64_t max_lag_ns);
 
 /*
  * Accepts no further connection; from here on every reply ends its

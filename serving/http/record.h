@@ -21,6 +21,7 @@ struct srv_record {
     size_t body_bytes, reply_bytes;
     int64_t read_ns;   /* from the request line to the body's last byte */
     int64_t parse_ns;  /* the handler, up to its answer or its work */
+    int64_t wake_ns;   /* from the work's end until its thread went on */
     int64_t encode_ns; /* the finished work became an answer */
     int64_t write_ns;  /* from the answer to its last byte */
     int64_t total_ns;

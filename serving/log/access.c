@@ -170,6 +170,7 @@ static void put_line(struct srv_text *text, const struct srv_record *record)
         put_us(text, "parse_us", record->parse_ns);
         put_us(text, "queue_us", facts->queue_ns);
         put_us(text, "compute_us", facts->compute_ns);
+        put_us(text, "wake_us", record->wake_ns);
         put_us(text, "encode_us", record->encode_ns);
         put_us(text, "write_us", record->write_ns);
     }

@@ -36,6 +36,7 @@ void srv_metrics_count(struct srv_metrics *metrics,
                         record->facts->queue_ns);
         srv_buckets_add(&metrics->phase[SRV_PHASE_COMPUTE],
                         record->facts->compute_ns);
+        srv_buckets_add(&metrics->phase[SRV_PHASE_WAKE], record->wake_ns);
         srv_buckets_add(&metrics->phase[SRV_PHASE_ENCODE], record->encode_ns);
     }
 }

@@ -291,7 +291,7 @@ static void put_exchanges(struct page *page)
 static void put_phases(struct page *page)
 {
     static const char *const phases[SRV_PHASES] = {
-        "read", "parse", "queue", "compute", "encode", "write"};
+        "read", "parse", "queue", "compute", "wake", "encode", "write"};
     struct srv_metrics *metrics = page->server->metrics;
     const char *name = "switchyard_phase_duration_seconds";
     begin(page, name, "histogram",

@@ -80,6 +80,33 @@ def a_hangup_reads_the_file_again_or_keeps_what_was():
         s.stop()
 
 
+def a_thread_that_is_behind_refuses_cheaply_and_still_tells_how_it_is():
+    # Every answer waits more than a microsecond for its thread, so the first
+    # wave teaches it to have no more than 32 in work; these then wait for a
+    # batch that is not full.
+    with Server(MODELS, "--port", 0, "--http-threads", 1, "--max-lag-us", 1,
+                "--max-batch", 64, "--max-queue-delay-us", 500000) as s:
+        s.until_ready()
+        body = image_body(s)
+        for wave in range(2):
+            clients = [s.connect() for _ in range(150)]
+            for c in clients:
+                c.request("POST", INFER, body)
+            assert s.code("/v2/health/ready") == 200
+            answers = [c.getresponse() for c in clients]
+            said = [(a.status, a.headers["Retry-After"], a.read())
+                    for a in answers]
+            for c in clients:
+                c.close()
+        refused = [text for status, retry, text in said
+                   if status == 503 and retry == "1"]
+        done = [text for status, _, text in said if status == 200]
+        assert len(refused) + len(done) == 150, said
+        assert len(done) >= 32 and len(refused) >= 1, len(done)
+        assert b"HTTP threads are behind" in refused[0], refused[0]
+        s.stop()
+
+
 def systemd_hears_and_passes_a_socket():
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     told.bind(f"{WORK}/notify")

@@ -1,0 +1,57 @@
+/*
+ * pace.c - a limit that follows what the thread gets done.
+ *
+ * DESIGN: one decision for each window of some targets' length. The limit is
+ * lowered from the number that was in work, if that is less, so that it is
+ * near what matters at the first cut; and raised only where it was reached,
+ * so that it does not drift away in quiet times.
+ */
+#include "serving/http/pace.h"
+
+enum {
+    WINDOW_TARGETS = 2, /* a window is so many targets long */
+    CUT_PARTS = 5,      /* one in so many goes */
+    RAISE_PARTS = 16    /* and one in so many comes */
+};
+
+bool srv_pace_has_room(const struct srv_pace *pace)
+{
+    return pace->limit == 0 || pace->count < pace->limit;
+}
+
+void srv_pace_enter(struct srv_pace *pace)
+{
+    pace->count++;
+    pace->most = pace->count > pace->most ? pace->count : pace->most;
+}
+
+void srv_pace_leave(struct srv_pace *pace)
+{
+    pace->count--;
+}
+
+/* At the end of a window. */
+static void decide(struct srv_pace *pace, bool behind)
+{
+    if (behind) {
+        int from = pace->limit > 0 && pace->limit < pace->most ? pace->limit
+                                                               : pace->most;
+        int limit = from - from / CUT_PARTS;
+        pace->limit = limit > SRV_PACE_FLOOR ? limit : SRV_PACE_FLOOR;
+    } else if (pace->limit > 0 && pace->most >= pace->limit) {
+        pace->limit += 1 + pace->limit / RAISE_PARTS;
+    }
+}
+
+void srv_pace_turn(struct srv_pace *pace, int64_t woken_ns, int64_t now_ns,
+                   int64_t target_ns)
+{
+    int64_t wait_ns = now_ns > woken_ns ? now_ns - woken_ns : 0;
+    if (now_ns - pace->since_ns > WINDOW_TARGETS * target_ns) {
+        decide(pace, pace->least_ns > target_ns);
+        pace->since_ns = now_ns;
+        pace->least_ns = wait_ns;
+        pace->most = pace->count;
+    }
+    pace->least_ns = wait_ns < pace->least_ns ? wait_ns : pace->least_ns;
+}

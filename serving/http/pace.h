@@ -1,0 +1,52 @@
+/*
+ * pace.h - how many requests an HTTP thread has in work at a time.
+ *
+ * Where HTTP threads and the engine share processors, the threads fall behind
+ * before any queue is full: requests then wait in sockets, where nothing
+ * counts them. What can be measured is how long a connection that work has
+ * woken waits for its turn: a request that has just come waits as long. So,
+ * as TCP finds out how much a path takes, a thread lowers the number that it
+ * has in work when it is behind by more than a target, and raises it while it
+ * is not. What comes beyond that number is refused before it is parsed, which
+ * costs a fraction of an answer and leaves time for those that were taken.
+ *
+ * A single long wait is the scheduler's whim or one large picture: a thread is
+ * behind when for twice as long as the target nobody waited less than it.
+ *
+ * There is no clock here: the time is given.
+ *
+ * Source: the standing queue of Nichols and Jacobson, "Controlling Queue
+ * Delay", 2012; additive increase, multiplicative decrease of Chiu and Jain,
+ * 1989.
+ *
+ * Thread: one; every HTTP thread has its own.
+ */
+#ifndef SRV_HTTP_PACE_H
+#define SRV_HTTP_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A pace is never lower: so many wait for nothing but the engine. */
+enum { SRV_PACE_FLOOR = 32 };
+
+/* Zeroed memory is a valid start: no limit is known yet. */
+struct srv_pace {
+    int limit;                  /* 0: none */
+    int count;                  /* in work */
+    int most;                   /* of count, in the window that runs */
+    int64_t since_ns, least_ns; /* the window's begin, the least wait in it */
+};
+
+/* Whether one more may be taken in. */
+bool srv_pace_has_room(const struct srv_pace *pace);
+
+/* One more is in work, and one less. */
+void srv_pace_enter(struct srv_pace *pace);
+void srv_pace_leave(struct srv_pace *pace);
+
+/* One of them was woken at `woken_ns` and has its turn now. */
+void srv_pace_turn(struct srv_pace *pace, int64_t woken_ns, int64_t now_ns,
+                   int64_t target_ns);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * test_pace.c - a thread that is behind, and one that is not.
+ */
+#include "serving/http/pace.h"
+
+#include "tests/support/check_main.h"
+
+#define US INT64_C(1000)
+
+enum { TARGET_US = 500 };
+
+static struct srv_pace pace;
+static int64_t now_ns;
+
+/* For `us` microseconds an answer every 50 us has its turn after `wait_us`. */
+static void turns(int us, int wait_us)
+{
+    for (int passed = 0; passed < us; passed += 50) {
+        now_ns += 50 * US;
+        srv_pace_turn(&pace, now_ns - wait_us * US, now_ns, TARGET_US * US);
+    }
+}
+
+static void fresh(int in_work)
+{
+    now_ns = 1000000 * US;
+    pace = (struct srv_pace){0};
+    turns(50, 0); /* the first window begins */
+    for (int i = 0; i < in_work; i++) {
+        srv_pace_enter(&pace);
+    }
+}
+
+static void leave_all(void)
+{
+    while (pace.count > 0) {
+        srv_pace_leave(&pace);
+    }
+}
+
+START_TEST(without_a_lag_nothing_is_refused)
+{
+    fresh(10000);
+    turns(100000, TARGET_US - 1);
+    ck_assert(srv_pace_has_room(&pace));
+    leave_all();
+}
+END_TEST
+
+START_TEST(a_thread_that_stays_behind_takes_in_fewer_from_what_it_has)
+{
+    fresh(1000);
+    turns(2300, 2 * TARGET_US); /* a window, after the one that began well */
+    ck_assert_int_eq(pace.limit, 800);
+    ck_assert(!srv_pace_has_room(&pace));
+    for (int i = 0; i < 200; i++) {
+        srv_pace_leave(&pace);
+    }
+    ck_assert(!srv_pace_has_room(&pace));
+    srv_pace_leave(&pace);
+    ck_assert(srv_pace_has_room(&pace));
+    leave_all();
+}
+END_TEST
+
+START_TEST(one_that_waited_less_shows_that_a_thread_is_not_behind)
+{
+    fresh(1000);
+    for (int i = 0; i < 100; i++) {
+        turns(500, 40 * TARGET_US);
+        turns(50, 10);
+    }
+    ck_assert_int_eq(pace.limit, 0);
+    leave_all();
+}
+END_TEST
+
+START_TEST(however_far_behind_some_are_always_taken_in)
+{
+    fresh(1000);
+    turns(1000000, 100 * TARGET_US);
+    ck_assert_int_eq(pace.limit, SRV_PACE_FLOOR);
+    leave_all();
+    for (int i = 0; i < SRV_PACE_FLOOR; i++) {
+        ck_assert(srv_pace_has_room(&pace));
+        srv_pace_enter(&pace);
+    }
+    ck_assert(!srv_pace_has_room(&pace));
+    leave_all();
+}
+END_TEST
+
+START_TEST(the_limit_rises_while_it_is_reached_and_only_then)
+{
+    fresh(1000);
+    turns(1000000, 100 * TARGET_US);
+    leave_all();
+    turns(2200, 10); /* windows in which all thousand were counted pass */
+    int idle = pace.limit;
+    turns(100000, 10);
+    ck_assert_int_eq(pace.limit, idle);
+    for (int i = 0; i < 100; i++) {
+        while (srv_pace_has_room(&pace)) {
+            srv_pace_enter(&pace);
+        }
+        turns(1100, 10);
+    }
+    ck_assert_int_gt(pace.limit, 1000);
+    leave_all();
+}
+END_TEST
+
+START_TEST(a_clock_that_stands_still_is_no_lag)
+{
+    fresh(1000);
+    for (int i = 0; i < 1000; i++) {
+        srv_pace_turn(&pace, now_ns + 5, now_ns, TARGET_US * US);
+    }
+    ck_assert_int_eq(pace.limit, 0);
+    leave_all();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("pace");
+    TCase *tc = tcase_create("all");
+    tcase_add_test(tc, without_a_lag_nothing_is_refused);
+    tcase_add_test(tc,
+                   a_thread_that_stays_behind_takes_in_fewer_from_what_it_has);
+    tcase_add_test(tc, one_that_waited_less_shows_that_a_thread_is_not_behind);
+    tcase_add_test(tc, however_far_behind_some_are_always_taken_in);
+    tcase_add_test(tc, the_limit_rises_while_it_is_reached_and_only_then);
+    tcase_add_test(tc, a_clock_that_stands_still_is_no_lag);
+    suite_add_tcase(suite, tc);
+    return sy_check_run(suite);
+}

@@ -46,6 +46,23 @@ json_t *sy_model_blocks(const struct sy_network *network);
 json_t *sy_model_norms(const struct sy_network *network);
 
 /*
+ * The rows of "gates": read for the parts, whose domains and experts are there,
+ * into as many gates as the array has; written; their hashes compared.
+ */
+enum sy_status sy_model_read_gates(struct sy_gate *gates,
+                                   const struct sy_network_parts *parts,
+                                   json_t *array, const char *file,
+                                   struct sy_error *err) SY_MUST_USE;
+json_t *sy_model_gates(const struct sy_network *network);
+enum sy_status sy_model_check_gates(const struct sy_network *network,
+                                    json_t *root, const char *file,
+                                    struct sy_error *err) SY_MUST_USE;
+
+/* The hash of a unit's weights, in the order of its plan. */
+void sy_model_hash_weights(const struct sy_network *network, int unit,
+                           char text[SY_HASH_TEXT_BYTES]);
+
+/*
  * A copy of an object that shares the members, or NULL: no memory. (Jansson's
  * own leaves members out when memory ends, and does not say so.)
  */

@@ -25,6 +25,7 @@ struct reading {
     struct sy_network_spec *spec;
     struct sy_domain *domain;
     struct sy_expert *expert;
+    struct sy_gate *gate;
     struct sy_error *err;
 };
 
@@ -179,6 +180,19 @@ static enum sy_status read_experts(struct reading *in, json_t *array)
     return SY_OK;
 }
 
+static enum sy_status read_gates(struct reading *in, json_t *array)
+{
+    size_t count = json_array_size(array);
+    in->gate = sy_arena_zero(&in->arena, count, sizeof *in->gate);
+    if (in->gate == NULL) {
+        return no_memory(in);
+    }
+    in->parts.domain = in->domain;
+    in->parts.expert = in->expert;
+    in->parts.gate_count = (int)count;
+    return sy_model_read_gates(in->gate, &in->parts, array, in->file, in->err);
+}
+
 /* Reads all that a network is built from. */
 static enum sy_status read_parts(struct reading *in)
 {
@@ -197,6 +211,9 @@ static enum sy_status read_parts(struct reading *in)
     (void)sy_json_child(&json, "weights");
     (void)sy_json_array(&json, "blocks", 1, SIZE_MAX);
     (void)sy_json_array(&json, "norms", 0, SIZE_MAX);
+    json_t *gates = sy_json_has(&json, "gates")
+                        ? sy_json_array(&json, "gates", 0, SY_MAX_GATES)
+                        : NULL;
     if (sy_json_has(&json, "provenance")) {
         (void)sy_json_child(&json, "provenance");
     }
@@ -209,7 +226,8 @@ static enum sy_status read_parts(struct reading *in)
     SY_TRY(sy_spec_from_json(in->spec, json_object_get(in->root, "network"),
                              in->file, "network", in->err));
     SY_TRY(read_domains(in, domains));
-    return read_experts(in, experts);
+    SY_TRY(read_experts(in, experts));
+    return read_gates(in, gates);
 }
 
 /* Every domain has a route, or none where there are no experts. */
@@ -330,7 +348,8 @@ enum sy_status sy_model_check_hashes(const struct sy_network *network,
                                      json_t *root, const char *file,
                                      struct sy_error *err)
 {
-    return check_lists(network, root, true, file, err);
+    SY_TRY(check_lists(network, root, true, file, err));
+    return sy_model_check_gates(network, root, file, err);
 }
 
 enum sy_status sy_model_read(struct sy_network **network, json_t *root,
@@ -345,8 +364,7 @@ enum sy_status sy_model_read(struct sy_network **network, json_t *root,
     SY_TRY_OUT(read_parts(&in));
     in.parts.name = in.name;
     in.parts.spec = in.spec;
-    in.parts.domain = in.domain;
-    in.parts.expert = in.expert;
+    in.parts.gate = in.gate;
     in.parts.max_values = max_values;
     status = sy_network_new(&made, &in.parts, err);
     if (status != SY_OK) {

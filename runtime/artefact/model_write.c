@@ -30,9 +30,8 @@ static size_t param_count(const struct sy_plan_param *param)
     return count;
 }
 
-/* The hash of a unit's weights, in the order of its plan. */
-static void hash_weights(const struct sy_network *network, int unit,
-                         char text[SY_HASH_TEXT_BYTES])
+void sy_model_hash_weights(const struct sy_network *network, int unit,
+                           char text[SY_HASH_TEXT_BYTES])
 {
     const struct sy_unit *at = &network->unit[unit];
     struct sy_hash hash;
@@ -78,7 +77,7 @@ json_t *sy_model_blocks(const struct sy_network *network)
     json_t *rows = json_array();
     for (int u = 0; rows != NULL && u < network->first_head; u++) {
         const struct sy_unit *unit = &network->unit[u];
-        hash_weights(network, u, hash);
+        sy_model_hash_weights(network, u, hash);
         json_t *row = json_pack("{s:s,s:s,s:I,s:I,s:s}", "id", unit->id, "kind",
                                 kind_name(network, u), "params",
                                 (json_int_t)unit->cost.params, "madds",
@@ -178,6 +177,8 @@ json_t *sy_artefact_describe(const struct sy_network *network)
         put(root, "domains", json_array()) &&
         put(root, "experts", json_array()) &&
         put(root, "routes", json_object()) && put_people(root, network) &&
+        (network->gate_count == 0 ||
+         put(root, "gates", sy_model_gates(network))) &&
         put(root, "blocks", sy_model_blocks(network)) &&
         put(root, "norms", sy_model_norms(network)) &&
         put(root, "weights",

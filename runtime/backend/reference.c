@@ -51,6 +51,7 @@ static size_t packed_floats(const struct sy_node *node, struct sy_shape in,
     case SY_OP_ACT:
     case SY_OP_ADD:
     case SY_OP_POOL:
+    case SY_OP_CELLS:
     case SY_OP_SCALE:
     case SY_OP_COUNT:
         break;
@@ -150,6 +151,7 @@ const struct sy_backend sy_backend_reference = {
             [SY_OP_POOL] = forward,
             [SY_OP_DENSE] = forward,
             [SY_OP_SCALE] = forward,
+            [SY_OP_CELLS] = forward,
         },
     .sums = {[SY_OP_NORM] = sums},
     .backward =
@@ -162,6 +164,7 @@ const struct sy_backend sy_backend_reference = {
             [SY_OP_POOL] = backward,
             [SY_OP_DENSE] = backward,
             [SY_OP_SCALE] = backward,
+            [SY_OP_CELLS] = backward,
         },
     .scratch = scratch,
     .infer_scratch = infer_scratch,
@@ -177,5 +180,6 @@ const struct sy_backend sy_backend_reference = {
             [SY_OP_POOL] = run_forward,
             [SY_OP_DENSE] = run_forward,
             [SY_OP_SCALE] = run_forward,
+            [SY_OP_CELLS] = run_forward,
         },
 };

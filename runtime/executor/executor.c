@@ -150,8 +150,8 @@ static const struct sy_ready_unit *next_unit(const struct sy_executor *executor,
     const struct sy_lane_stage *next = stage + 1;
     const struct sy_lanes *lanes = &executor->lanes;
 
-    if (next == lanes->stage + lanes->stage_count) {
-        return NULL;
+    if (next > lanes->stage + lanes->head_stage) {
+        return NULL; /* gates read what lies further back, and are small */
     }
     for (int i = next->done; i < next->count; i++) {
         if (next->state[i].parent == state) {
@@ -316,14 +316,19 @@ static void open_lanes(struct sy_executor *executor, int index,
     const struct sy_network *network = executor->network;
     int beside = sy_lanes_beside(request, index);
 
-    SY_ASSERT(request->domain >= 0 && request->domain < network->domain_count);
+    SY_ASSERT(request->domain >= -1 && request->domain < network->domain_count);
+    SY_ASSERT(request->domain >= 0 || is_routed(request));
     SY_ASSERT(beside < index);
     request->blocks = 0;
     request->madds = 0;
     request->ns = 0;
+    request->found = request->domain;
+    request->sureness = 1.0;
     if (is_routed(request)) {
         sy_walks_begin(&executor->walks, index, request);
-        sy_walks_ask(&executor->walks, index, 0, &executor->lanes, request);
+        if (request->domain >= 0) {
+            sy_walks_ask(&executor->walks, index, 0, &executor->lanes, request);
+        }
         (void)sy_walks_open(&executor->walks, index, &executor->lanes, request);
         return;
     }
@@ -353,18 +358,16 @@ static void finish_lanes(const struct sy_executor *executor, int index,
 
     for (int lane = 0; lane < lanes->open[index]; lane++) {
         struct sy_lane_result *result = &request->result[lane];
-        const struct sy_lane_state *state =
-            sy_lanes_state(lanes, index, lane, lanes->stage_count - 1);
+        const float *outputs = sy_lanes_outputs(lanes, index, lane, false);
         if (result->outputs != NULL) {
-            memcpy(result->outputs, state->output,
-                   (size_t)classes * sizeof(float));
+            memcpy(result->outputs, outputs, (size_t)classes * sizeof(float));
         }
         if (result->probabilities != NULL) {
             double temperature =
                 request->path != NULL
                     ? 1.0
                     : network->expert[request->expert[lane]].temperature;
-            sy_head_classify.answer(state->output, classes, temperature,
+            sy_head_classify.answer(outputs, classes, temperature,
                                     result->probabilities);
         }
     }

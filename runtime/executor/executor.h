@@ -9,8 +9,12 @@
  *
  * A request that names no experts goes the way of its domain's route: when
  * its lanes have ended the route is asked again, and may want further experts,
- * whose lanes begin where they part from those that ran. So a batch runs in
- * rounds, and requests that have their answer take no part in later ones.
+ * whose lanes begin where they part from those that ran. A gate of a route
+ * (gate.h) runs behind the layer that it reads, on a lane that goes no further
+ * before the gate has chosen. So a batch runs in rounds, and requests that
+ * have their answer take no part in later ones.
+ *
+ * A request that names no domain begins with the root gate, which finds one.
  *
  * An image's result does not depend on what else is in the batch, nor on the
  * number of threads, bit for bit. All memory is taken when the executor is
@@ -36,8 +40,8 @@ struct sy_lane_result {
 };
 
 struct sy_request {
-    const float *image; /* H x W x C, normalised, see dom_normalise */
-    int domain;
+    const float *image;         /* H x W x C, normalised, see dom_normalise */
+    int domain;                 /* -1: the root gate finds it, by the route */
     int lane_count;             /* 1..SY_MAX_LANES, or 0: by the route */
     int expert[SY_MAX_LANES];   /* indices into the network's experts, */
     const struct sy_path *path; /* or, if not NULL: this path, one lane;
@@ -71,12 +75,20 @@ struct sy_request {
 
     /*
      * Filled in where the route decided: SY_OK; SY_UNSUPPORTED where no expert
-     * fits into max_madds, and then there is no result; SY_INTERNAL where the
-     * answer is not made of finite numbers. `reused` counts the blocks on the
-     * experts' paths that an expert before had computed. Raw outputs of an
-     * answer that several experts gave are logarithms of it.
+     * fits into max_madds, and then there is no result, nor with SY_NOT_FOUND,
+     * where the root gate abstained; SY_INTERNAL where the answer, or what a
+     * gate says, is not made of finite numbers. `reused` counts the blocks on
+     * the ways of experts and gates that one before had computed. Raw outputs
+     * of an answer that several experts gave are logarithms of it.
+     *
+     * `found` is the domain that answers, -1 where none was found, and
+     * `sureness` the probability that the root gate gave it, or the likeliest;
+     * 1 where the request named it. Results must have room for the classes of
+     * any domain where the request names none.
      */
     enum sy_status status;
+    int found;
+    double sureness;
     int reused;
     struct sy_route_taken taken;
 };
@@ -106,8 +118,8 @@ void sy_executor_free(struct sy_executor *executor);
 
 /*
  * Runs 1..max_requests requests. A request that names a domain or expert
- * which does not exist, or an expert of another domain, is a programming
- * error. `stats` may be NULL.
+ * which does not exist, an expert of another domain, or no domain where there
+ * is no root gate, is a programming error. `stats` may be NULL.
  */
 void sy_executor_run(struct sy_executor *executor, struct sy_request *requests,
                      int count, struct sy_executor_stats *stats);

@@ -16,7 +16,12 @@
  *
  * Two lanes of a request are in the same state exactly if they were in the
  * same state at the stage before and take the same unit; a request has one
- * domain, so they then use the same norms as well.
+ * domain, so they then use the same norms as well. What was computed before
+ * the domain was known, for the root gate, is the stem, which has one norm for
+ * all.
+ *
+ * A gate reads along the path of an expert of its route, so the lanes that
+ * lead to gates have no prefixes but those of experts and the bounds hold.
  */
 #include "runtime/executor/lanes.h"
 
@@ -77,10 +82,27 @@ static void set_units(const struct sy_network *network, int stage,
         out->unit_count = network->spec.layer[layer].block_count;
     } else if (layer == network->spec.layer_count) {
         out->first_unit = network->trunk;
-    } else {
+    } else if (layer == network->spec.layer_count + 1) {
         out->first_unit = sy_network_head(network, 0);
         out->unit_count = network->domain_count;
+    } else {
+        out->first_unit = sy_network_gate(network, 0);
+        out->unit_count = network->gate_count;
     }
+}
+
+/* The most gates that one request can ask: those of its domain, the root's. */
+static int most_gates(const struct sy_network *network)
+{
+    int count[SY_MAX_DOMAINS] = {0}, most = 0;
+
+    for (int g = 0; g < network->gate_count; g++) {
+        int domain = network->gate[g].domain;
+        int of_domain = domain >= 0 ? ++count[domain] : 0;
+        most = of_domain > most ? of_domain : most;
+    }
+    most += sy_network_root_gate(network) >= 0;
+    return most < SY_ROUTE_MAX_GATES ? most : SY_ROUTE_MAX_GATES;
 }
 
 /* Bytes that a state of the stage can take from the buffers. */
@@ -105,7 +127,10 @@ static enum sy_status init_stages(struct sy_lanes *lanes, size_t *bytes)
         struct sy_lane_stage *stage = &lanes->stage[s];
         size_t each, all;
         set_units(lanes->network, s, stage);
-        stage->capacity = lanes->max_requests * stage_width(lanes->network, s);
+        stage->capacity =
+            lanes->max_requests * (s > lanes->head_stage
+                                       ? most_gates(lanes->network)
+                                       : stage_width(lanes->network, s));
         each = state_bytes(lanes, stage);
         if (__builtin_mul_overflow(each, (size_t)stage->capacity, &all) ||
             __builtin_add_overflow(*bytes, all, bytes)) {
@@ -122,7 +147,7 @@ static enum sy_status init_stages(struct sy_lanes *lanes, size_t *bytes)
 
 static enum sy_status allocate(struct sy_lanes *lanes)
 {
-    size_t lane_count = (size_t)lanes->max_requests * SY_MAX_LANES;
+    size_t lane_count = (size_t)lanes->max_requests * (size_t)lanes->slots;
     size_t stages = (size_t)lanes->stage_count;
     size_t bytes = 0;
 
@@ -151,7 +176,9 @@ enum sy_status sy_lanes_init(struct sy_lanes *lanes,
         .snapshot = snapshot,
         .network = network,
         .max_requests = max_requests,
-        .stage_count = sy_network_stages(network),
+        .stage_count = sy_network_stages(network) + (network->gate_count > 0),
+        .head_stage = sy_network_stages(network) - 1,
+        .slots = SY_MAX_LANES + most_gates(network),
     };
     sy_arena_init(&lanes->memory, 0);
     sy_arena_init(&lanes->buffers, 0);
@@ -182,7 +209,7 @@ void sy_lanes_begin(struct sy_lanes *lanes)
 
 static int *lane_at(const struct sy_lanes *lanes, int request, int lane)
 {
-    return lanes->at + (request * SY_MAX_LANES + lane) * lanes->stage_count;
+    return lanes->at + (request * lanes->slots + lane) * lanes->stage_count;
 }
 
 /*
@@ -204,6 +231,19 @@ static bool same_work(const struct sy_lanes *lanes,
                                       b->norm[slot * b->norm_count].scale);
 }
 
+/* The stage whose results the state reads. */
+static int stage_before(const struct sy_lanes *lanes, int stage,
+                        const struct sy_lane_state *state)
+{
+    const struct sy_network *network = lanes->network;
+
+    if (stage <= lanes->head_stage) {
+        return stage - 1;
+    }
+    return sy_gate_stages(&network->gate[state->unit - network->first_gate]) -
+           1;
+}
+
 /* The state that a lane of the request has there already, or -1. */
 static int find_shared(const struct sy_lanes *lanes, int request, int stage,
                        const struct sy_lane_state *wanted)
@@ -211,7 +251,9 @@ static int find_shared(const struct sy_lanes *lanes, int request, int stage,
     for (int lane = 0; lane < lanes->open[request]; lane++) {
         int index = lane_at(lanes, request, lane)[stage];
         const struct sy_lane_state *state = &lanes->stage[stage].state[index];
-        if (state->parent == wanted->parent &&
+        if (index >= 0 && state->parent == wanted->parent &&
+            stage_before(lanes, stage, state) ==
+                stage_before(lanes, stage, wanted) &&
             same_work(lanes, state, wanted->unit, wanted->slot)) {
             return index;
         }
@@ -259,7 +301,8 @@ void sy_lanes_place(struct sy_lanes *lanes, int stage, const int *order,
     for (int i = at->done; i < at->count; i++) {
         struct sy_lane_state *state = &at->state[i];
         if (stage > 0) {
-            state->input = lanes->stage[stage - 1].state[state->parent].output;
+            int before = stage_before(lanes, stage, state);
+            state->input = lanes->stage[before].state[state->parent].output;
         }
         state->output = state->input;
     }
@@ -272,15 +315,29 @@ void sy_lanes_place(struct sy_lanes *lanes, int stage, const int *order,
     }
 }
 
-int sy_lanes_open(struct sy_lanes *lanes, int request, int beside,
-                  const float *image, int domain, const struct sy_path *path)
+/* The state of the unit on what `parent` leaves, found or added. */
+static int enter(struct sy_lanes *lanes, int beside, int stage,
+                 const struct sy_lane_state *wanted)
+{
+    int index = find_shared(lanes, wanted->request, stage, wanted);
+
+    if (index < 0 && beside >= 0) {
+        index = find_shared(lanes, beside, stage, wanted);
+    }
+    return index >= 0 ? index : add_state(lanes, stage, wanted);
+}
+
+/* Opens a lane over the first `stages` stages; returns its last state. */
+static int open_stages(struct sy_lanes *lanes, int request, int beside,
+                       const float *image, int domain,
+                       const struct sy_path *path, int stages)
 {
     int lane = lanes->open[request];
     int *at = lane_at(lanes, request, lane);
     int parent = -1;
 
-    SY_ASSERT(lane < SY_MAX_LANES);
-    for (int stage = 0; stage < lanes->stage_count; stage++) {
+    SY_ASSERT(lane < lanes->slots);
+    for (int stage = 0; stage < stages; stage++) {
         int unit = sy_network_stage_unit(lanes->network, stage, path, domain);
         struct sy_lane_state wanted = {
             .request = request,
@@ -289,15 +346,42 @@ int sy_lanes_open(struct sy_lanes *lanes, int request, int beside,
             .parent = parent,
             .input = image,
         };
-        int index = find_shared(lanes, request, stage, &wanted);
-        if (index < 0 && beside >= 0) {
-            index = find_shared(lanes, beside, stage, &wanted);
-        }
-        at[stage] = index >= 0 ? index : add_state(lanes, stage, &wanted);
-        parent = at[stage];
+        parent = enter(lanes, beside, stage, &wanted);
+        at[stage] = parent;
     }
-    lanes->open[request]++;
-    return lane;
+    for (int stage = stages; stage < lanes->stage_count; stage++) {
+        at[stage] = -1;
+    }
+    return parent;
+}
+
+int sy_lanes_open(struct sy_lanes *lanes, int request, int beside,
+                  const float *image, int domain, const struct sy_path *path)
+{
+    (void)open_stages(lanes, request, beside, image, domain, path,
+                      lanes->head_stage + 1);
+    return lanes->open[request]++;
+}
+
+int sy_lanes_open_gate(struct sy_lanes *lanes, int request, int beside,
+                       const float *image, int gate)
+{
+    const struct sy_network *network = lanes->network;
+    const struct sy_gate *at = &network->gate[gate];
+    const struct sy_path *path =
+        at->expert >= 0 ? &network->expert[at->expert].path : NULL;
+    int last = lanes->stage_count - 1;
+    int lane = lanes->open[request];
+    struct sy_lane_state wanted = {
+        .request = request,
+        .unit = sy_network_gate(network, gate),
+        .parent = open_stages(lanes, request, beside, image, at->domain, path,
+                              sy_gate_stages(at)),
+        .input = image,
+    };
+
+    lane_at(lanes, request, lane)[last] = enter(lanes, beside, last, &wanted);
+    return lanes->open[request]++;
 }
 
 int64_t sy_lanes_ns(const struct sy_lanes *lanes, int request)
@@ -311,6 +395,7 @@ int64_t sy_lanes_ns(const struct sy_lanes *lanes, int request)
             for (int other = 0; first && other < lane; other++) {
                 first = lane_at(lanes, request, other)[stage] != at[stage];
             }
+            first = first && at[stage] >= 0;
             ns += first ? lanes->stage[stage].state[at[stage]].ns : 0;
         }
     }
@@ -321,5 +406,14 @@ const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,
                                            int request, int lane, int stage)
 {
     SY_ASSERT(lane < lanes->open[request]);
-    return &lanes->stage[stage].state[lane_at(lanes, request, lane)[stage]];
+    int index = lane_at(lanes, request, lane)[stage];
+    SY_ASSERT(index >= 0);
+    return &lanes->stage[stage].state[index];
+}
+
+const float *sy_lanes_outputs(const struct sy_lanes *lanes, int request,
+                              int lane, bool gate)
+{
+    int stage = gate ? lanes->stage_count - 1 : lanes->head_stage;
+    return sy_lanes_state(lanes, request, lane, stage)->output;
 }

@@ -6,6 +6,9 @@
  * head) it stands in a state: the result of one unit on one image. Lanes of
  * one request share a state as long as they have taken the same units.
  *
+ * A lane that was opened for a gate ends where the gate reads, and has one
+ * more state at the last stage, that of the gates.
+ *
  * Thread: one at a time.
  */
 #ifndef SY_EXECUTOR_LANES_H
@@ -19,7 +22,8 @@ struct sy_lane_state {
     int request;
     int unit;
     int slot;
-    int parent;         /* state of the stage before; -1 at the stem */
+    int parent;         /* state of the stage before (of a gate: of the stage
+                           that it reads); -1 at the stem */
     bool computes;      /* false: the unit passes its input on */
     const float *input; /* the image; set by sy_lanes_place after the stem */
     /* Set by sy_lanes_place: where it computes to, and its result, which is
@@ -43,8 +47,10 @@ struct sy_lanes {
     const struct sy_network *network;
     int max_requests;
     int stage_count;
+    int head_stage; /* lanes of experts end here; gates come behind it */
+    int slots;      /* lanes that a request can have */
     struct sy_lane_stage *stage;
-    int *at;   /* [(request * SY_MAX_LANES + lane) * stage_count + stage] */
+    int *at;   /* [(request * slots + lane) * stage_count + stage]; -1: none */
     int *open; /* lanes of each request */
     struct sy_arena memory;  /* the arrays above and all states */
     struct sy_arena buffers; /* outputs of the states; reset by each batch */
@@ -75,6 +81,13 @@ int sy_lanes_open(struct sy_lanes *lanes, int request, int beside,
                   const float *image, int domain, const struct sy_path *path);
 
 /*
+ * The same for a gate: the lane goes as far as the gate reads, and then
+ * through the gate.
+ */
+int sy_lanes_open_gate(struct sy_lanes *lanes, int request, int beside,
+                       const float *image, int gate);
+
+/*
  * Gives the states of the stage that wait their input, and their output its
  * place, after all stages before have been placed. order[0 .. count) are those
  * that compute, sorted by unit; outputs of one unit lie one behind the other
@@ -93,8 +106,13 @@ static inline int sy_lanes_beside(const struct sy_request *request, int index)
 /* Nanoseconds spent on the states of the request's lanes, each once. */
 int64_t sy_lanes_ns(const struct sy_lanes *lanes, int request);
 
-/* The state in which the lane stands at the stage. */
+/* The state in which the lane stands at the stage, which it must reach. */
 const struct sy_lane_state *sy_lanes_state(const struct sy_lanes *lanes,
                                            int request, int lane, int stage);
+
+/* What the lane leaves behind: the raw outputs of a head, or a gate's scores.
+ */
+const float *sy_lanes_outputs(const struct sy_lanes *lanes, int request,
+                              int lane, bool gate);
 
 #endif

@@ -24,6 +24,8 @@ struct joining {
     struct sy_domain domain[SY_MAX_DOMAINS];
     int expert_count;
     struct sy_expert expert[SY_MAX_EXPERTS];
+    int gate_count;
+    struct sy_gate gate[SY_MAX_GATES];
     struct sy_network *made;
 };
 
@@ -130,12 +132,32 @@ static bool same_routes(const struct sy_network *a, int domain_a,
     return same;
 }
 
+/* The gates of a domain's route, which the routes name alike. */
+static bool same_gates(const struct sy_network *a, int domain_a,
+                       const struct sy_network *b, int domain_b)
+{
+    struct sy_route_gates all = sy_route_all_gates(a->route[domain_a]);
+    bool same = true;
+    for (int i = 0; same && i < all.count; i++) {
+        const struct sy_gate *x = &a->gate[all.gate[i]];
+        int other = sy_network_find_gate(b, domain_b, x->name);
+        same = other >= 0 && b->gate[other].layers == x->layers &&
+               (x->layers == 0 ||
+                strcmp(a->expert[x->expert].name,
+                       b->expert[b->gate[other].expert].name) == 0) &&
+               sy_unit_equal(a, sy_network_gate(a, all.gate[i]), b,
+                             sy_network_gate(b, other));
+    }
+    return same;
+}
+
 bool sy_domain_equal(const struct sy_network *a, int domain_a,
                      const struct sy_network *b, int domain_b)
 {
     bool same = same_labels(&a->domain[domain_a], &b->domain[domain_b]) &&
                 count_experts(a, domain_a) == count_experts(b, domain_b) &&
-                same_routes(a, domain_a, b, domain_b);
+                same_routes(a, domain_a, b, domain_b) &&
+                same_gates(a, domain_a, b, domain_b);
     for (int e = 0; same && e < a->expert_count; e++) {
         const struct sy_expert *expert = &a->expert[e];
         if (expert->domain == domain_a) {
@@ -261,6 +283,40 @@ static enum sy_status place_domains(struct joining *j, struct sy_error *err)
     return SY_OK;
 }
 
+/* The served gates, then those of the candidate's domains on trial; what the
+   root gate knows are the served domains, which come first. */
+static enum sy_status place_gates(struct joining *j, struct sy_error *err)
+{
+    const struct sy_network *a = j->served, *b = j->candidate;
+    for (int g = 0; g < a->gate_count; g++) {
+        j->gate[j->gate_count++] = a->gate[g];
+    }
+    for (int i = 0; i < j->count; i++) {
+        for (int g = 0; g < b->gate_count; g++) {
+            if (b->gate[g].domain != j->on_trial[i]) {
+                continue;
+            }
+            if (j->gate_count == SY_MAX_GATES) {
+                return sy_fail(err, SY_UNSUPPORTED,
+                               "the served gates and the new ones together are "
+                               "more than %d",
+                               SY_MAX_GATES);
+            }
+            struct sy_gate *to = &j->gate[j->gate_count++];
+            *to = b->gate[g];
+            to->domain = a->domain_count + i;
+            for (int e = 0; to->expert >= 0 && e < j->expert_count; e++) {
+                if (j->expert[e].domain == to->domain &&
+                    strcmp(j->expert[e].name,
+                           b->expert[b->gate[g].expert].name) == 0) {
+                    to->expert = e;
+                }
+            }
+        }
+    }
+    return SY_OK;
+}
+
 /* That both can stand in one network. */
 static enum sy_status check_form(const struct joining *j, struct sy_error *err)
 {
@@ -295,6 +351,8 @@ static enum sy_status build(struct joining *j, struct sy_error *err)
         .domain = j->domain,
         .expert_count = j->expert_count,
         .expert = j->expert,
+        .gate_count = j->gate_count,
+        .gate = j->gate,
     };
     return sy_network_new(&j->made, &parts, err);
 }
@@ -373,6 +431,23 @@ static void copy_weights(struct joining *j, int unit)
     }
 }
 
+static void copy_gate(struct joining *j, int g)
+{
+    const struct sy_gate *gate = &j->made->gate[g];
+    int served = j->served->domain_count;
+    bool trial = gate->domain >= served;
+    const struct sy_network *from = trial ? j->candidate : j->served;
+    int source = sy_network_find_gate(
+        from, trial ? j->on_trial[gate->domain - served] : gate->domain,
+        gate->name);
+    const struct sy_unit *to = &j->made->unit[sy_network_gate(j->made, g)];
+    const struct sy_unit *at = &from->unit[sy_network_gate(from, source)];
+    for (int p = 0; p < to->plan.param_count; p++) {
+        memcpy(j->made->values + to->weight[p], from->values + at->weight[p],
+               param_floats(&to->plan.param[p]) * sizeof(float));
+    }
+}
+
 /* The norms of a unit for one domain, where both sides have them. */
 static void copy_norms(struct joining *j, int unit, int domain)
 {
@@ -402,7 +477,10 @@ static void copy_norms(struct joining *j, int unit, int domain)
 static enum sy_status fill(struct joining *j, struct sy_error *err)
 {
     int served = j->served->domain_count;
-    for (int u = 0; u < j->made->unit_count; u++) {
+    for (int g = 0; g < j->made->gate_count; g++) {
+        copy_gate(j, g);
+    }
+    for (int u = 0; u < j->made->first_gate; u++) {
         copy_weights(j, u);
         if (u >= j->made->first_head) {
             continue; /* a head has no norms */
@@ -438,6 +516,7 @@ enum sy_status sy_network_join(struct sy_network **joined,
     memset(j->from, 0xff, sizeof j->from); /* -1 */
     SY_TRY_OUT(check_form(j, err));
     SY_TRY_OUT(place_domains(j, err));
+    SY_TRY_OUT(place_gates(j, err));
     SY_TRY_OUT(build(j, err));
     SY_TRY_OUT(fill(j, err));
     *joined = j->made;

@@ -32,6 +32,7 @@ void sy_network_free(struct sy_network *network)
     }
     sy_free(network->domain);
     sy_free(network->expert);
+    sy_free(network->gate);
     sy_free(network->route);
     sy_free(network->unit);
     sy_free(network->tensor);
@@ -46,7 +47,8 @@ int sy_network_slots(const struct sy_network *network)
 
 int sy_network_slot(const struct sy_network *network, int unit, int domain)
 {
-    bool shared = network->spec.norm == SY_NORM_SHARED || unit == network->stem;
+    bool shared = network->spec.norm == SY_NORM_SHARED ||
+                  unit == network->stem || unit >= network->first_gate;
     return shared ? 0 : domain;
 }
 

@@ -4,12 +4,14 @@
  * All numbers live in one array (`values`), so that an optimiser, an average
  * or a checkpoint is a loop over it; gradients and optimiser state use the
  * same offsets. A unit is whatever owns parameters: stem, each block, the
- * head's shared trunk, and each domain's own head. A tensor is a named range
- * of `values`:
+ * head's shared trunk, each domain's own head, and each gate (gate.h). A tensor
+ * is a named range of `values`:
  *
  *   block.ID.PARAM               weights of stem, blocks, trunk
  *   norm.SLOT.ID.NORM.{scale,bias,mean,var}
  *   head.DOMAIN.PARAM            the domain's dense layer
+ *   gate.DOMAIN.NAME.PARAM       a gate of the domain; gate.NAME.PARAM: the
+ * root
  *
  * SLOT is a domain's name, or "all" for the stem and in shared mode.
  *
@@ -23,6 +25,7 @@
 
 #include <stdint.h>
 
+#include "runtime/network/gate.h"
 #include "runtime/network/path.h"
 #include "runtime/network/route.h"
 
@@ -52,8 +55,8 @@ struct sy_expert {
 };
 
 struct sy_unit {
-    char id[SY_NAME_BYTES + 8]; /* "stem", "l3b1", "trunk", "head.mnist" */
-    int layer;                  /* -1 outside the layers */
+    char id[2 * SY_NAME_BYTES + 8]; /* "stem", "l3b1", "trunk", "head.mnist" */
+    int layer;                      /* -1 outside the layers */
     int block;
     struct sy_plan plan;
     struct sy_cost cost;
@@ -87,12 +90,15 @@ struct sy_network {
     /* One per domain, owned; NULL in a supernet. Set by sy_network_set_route,
        at first the domain's expert "main", or its first one. */
     struct sy_route **route;
+    int gate_count;
+    struct sy_gate *gate;
 
     int unit_count;
     struct sy_unit *unit;
     int stem, trunk;                /* unit indices */
     int first_block[SY_MAX_LAYERS]; /* unit of block 0 of a layer */
     int first_head;                 /* unit of domain 0's head */
+    int first_gate;                 /* unit of gate 0; gates are the last */
 
     int tensor_count;
     struct sy_tensor *tensor;
@@ -113,12 +119,15 @@ struct sy_network_parts {
     const struct sy_domain *domain;
     int expert_count; /* 0: a supernet */
     const struct sy_expert *expert;
+    int gate_count; /* 0: none */
+    const struct sy_gate *gate;
     size_t max_values; /* refuse a larger network; 0: SY_NETWORK_MAX_VALUES */
 };
 
 /*
  * Lays out units, tensors and zeroed values, in the order stem, blocks by
- * layer, trunk, heads; of a unit its weights, then its norms slot by slot.
+ * layer, trunk, heads, gates; of a unit its weights, then its norms slot by
+ * slot.
  * There is no padding: value_count numbers are the network. Returns an owned
  * network. The parts are checked as input from outside.
  */

@@ -162,7 +162,15 @@ static enum sy_status check_parts(const struct sy_network_parts *parts,
     }
     SY_TRY(sy_spec_check(parts->spec, err));
     SY_TRY(check_domains(parts, err));
-    return check_experts(parts, err);
+    SY_TRY(check_experts(parts, err));
+    if (parts->gate_count < 0 || parts->gate_count > SY_MAX_GATES) {
+        return sy_fail(err, SY_BAD_INPUT, "gates: expected 0 to %d, found %d",
+                       SY_MAX_GATES, parts->gate_count);
+    }
+    for (int g = 0; g < parts->gate_count; g++) {
+        SY_TRY(sy_gate_check(parts, g, err));
+    }
+    return SY_OK;
 }
 
 static enum sy_status copy_labels(struct sy_domain *to,
@@ -185,20 +193,40 @@ static enum sy_status copy_labels(struct sy_domain *to,
     return SY_OK;
 }
 
-/* Copies names, domains and experts, and gives every domain its first route. */
+/* Gives every domain the route of its expert "main", or of its first one. */
+static enum sy_status first_routes(struct sy_network *network,
+                                   struct sy_error *err)
+{
+    for (int d = 0; network->expert_count > 0 && d < network->domain_count;
+         d++) {
+        int expert = sy_network_find_expert(network, d, "main");
+        for (int e = 0; expert < 0; e++) {
+            expert = network->expert[e].domain == d ? e : -1;
+        }
+        network->route[d] = sy_route_new_expert(expert);
+        if (network->route[d] == NULL) {
+            return no_memory(err);
+        }
+    }
+    return SY_OK;
+}
+
+/* Copies names, domains, experts and gates, and makes the first routes. */
 static enum sy_status copy_parts(struct sy_network *network,
                                  const struct sy_network_parts *parts,
                                  struct sy_error *err)
 {
     size_t domains = (size_t)parts->domain_count;
     size_t experts = (size_t)parts->expert_count;
+    size_t gates = (size_t)parts->gate_count;
     memcpy(network->name, parts->name, strlen(parts->name) + 1);
     network->spec = *parts->spec;
     network->domain = sy_alloc_zero(domains, sizeof *network->domain);
     network->route = sy_alloc_zero(domains, sizeof(struct sy_route *));
     network->expert = sy_alloc_zero(experts, sizeof *network->expert);
+    network->gate = sy_alloc_zero(gates, sizeof *network->gate);
     if (network->domain == NULL || network->route == NULL ||
-        network->expert == NULL) {
+        network->expert == NULL || network->gate == NULL) {
         return no_memory(err);
     }
     network->domain_count = parts->domain_count;
@@ -213,17 +241,11 @@ static enum sy_status copy_parts(struct sy_network *network,
     for (int e = 0; e < parts->expert_count; e++) {
         network->expert[e] = parts->expert[e];
     }
-    for (int d = 0; experts > 0 && d < parts->domain_count; d++) {
-        int expert = sy_network_find_expert(network, d, "main");
-        for (int e = 0; expert < 0; e++) {
-            expert = network->expert[e].domain == d ? e : -1;
-        }
-        network->route[d] = sy_route_new_expert(expert);
-        if (network->route[d] == NULL) {
-            return no_memory(err);
-        }
+    network->gate_count = parts->gate_count;
+    for (int g = 0; g < parts->gate_count; g++) {
+        network->gate[g] = parts->gate[g];
     }
-    return SY_OK;
+    return first_routes(network, err);
 }
 
 /* Numbers the units and counts them. */
@@ -237,7 +259,9 @@ static int number_units(struct sy_network *network)
     }
     network->trunk = count++;
     network->first_head = count;
-    return count + network->domain_count;
+    count += network->domain_count;
+    network->first_gate = count;
+    return count + network->gate_count;
 }
 
 /* The plan of a head's part, from `input`; `domain` -1 is the trunk. */
@@ -290,6 +314,15 @@ static enum sy_status make_units(struct sy_network *network,
         (void)snprintf(unit->id, sizeof unit->id, "head.%s",
                        network->domain[d].name);
         SY_TRY(plan_head(network, d, features, &unit->plan, err));
+    }
+    for (int g = 0; g < network->gate_count; g++) {
+        const struct sy_gate *gate = &network->gate[g];
+        bool root = gate->domain < 0;
+        unit = &network->unit[network->first_gate + g];
+        (void)snprintf(unit->id, sizeof unit->id, "gate.%s%s%s",
+                       root ? "" : network->domain[gate->domain].name,
+                       root ? "" : ".", gate->name);
+        SY_TRY(sy_gate_plan(gate, spec, &unit->plan, err));
     }
     return SY_OK;
 }

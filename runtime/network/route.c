@@ -3,8 +3,9 @@
  *
  * DESIGN. A node is read by its type, so this file knows no kind's keys. What
  * holds for every tree is checked here: the depth, the number of children and
- * of nodes, and that one route never names more experts than an executor has
- * lanes for a request. It is read from JSON, so it has no cycles. A type's
+ * of nodes, and that one route never names more experts or gates than an
+ * executor has room for. It is read from JSON, so it has no cycles: that is a
+ * property of the form, and the only one that need not be checked. A type's
  * parse function builds its children through sy_route_child, which leaves the
  * first failure in the reader, as all getters do.
  */
@@ -17,8 +18,9 @@
 
 /* One line per kind; the names are apart so that a reader can list them. */
 static const struct sy_route_type *const types[] = {
-    &sy_route_expert, &sy_route_cascade, &sy_route_ensemble};
-static const char *const type_names[] = {"expert", "cascade", "ensemble", NULL};
+    &sy_route_expert, &sy_route_cascade, &sy_route_ensemble, &sy_route_gate};
+static const char *const type_names[] = {"expert", "cascade", "ensemble",
+                                         "gate", NULL};
 
 void sy_route_free(struct sy_route *route)
 {
@@ -123,6 +125,16 @@ static int number_nodes(struct sy_route *node, int next)
     return next;
 }
 
+/* Nodes that are gates. */
+static int count_gates(const struct sy_route *node)
+{
+    int count = node->type == &sy_route_gate;
+    for (int i = 0; i < node->child_count; i++) {
+        count += count_gates(node->child[i]);
+    }
+    return count;
+}
+
 enum sy_status sy_route_from_json(struct sy_route **route, json_t *json,
                                   const struct sy_network *network, int domain,
                                   const char *file, const char *place,
@@ -132,7 +144,7 @@ enum sy_status sy_route_from_json(struct sy_route **route, json_t *json,
     struct sy_route_context context = {.network = network, .domain = domain};
     SY_TRY(read_node(&read, json, &context, file, place, err));
     SY_ASSERT(read != NULL);
-    int nodes = number_nodes(read, 0);
+    int nodes = number_nodes(read, 0), gates = count_gates(read);
     int experts = sy_route_all_experts(read).count;
     if (nodes > SY_ROUTE_MAX_NODES || experts > SY_ROUTE_MAX_EXPERTS) {
         sy_route_free(read);
@@ -141,6 +153,14 @@ enum sy_status sy_route_from_json(struct sy_route **route, json_t *json,
                        "one route, found %d and %d",
                        file, place, SY_ROUTE_MAX_EXPERTS, SY_ROUTE_MAX_NODES,
                        experts, nodes);
+    }
+    /* One place is the root gate's, which comes before the route. */
+    if (gates >= SY_ROUTE_MAX_GATES) {
+        sy_route_free(read);
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: %s: expected at most %d gates in one route, "
+                       "found %d",
+                       file, place, SY_ROUTE_MAX_GATES - 1, gates);
     }
     *route = read;
     return SY_OK;
@@ -202,6 +222,34 @@ struct sy_route_experts sy_route_all_experts(const struct sy_route *route)
 {
     struct sy_route_experts all = {0};
     add_experts(route, &all);
+    return all;
+}
+
+void sy_route_add_gate(struct sy_route_gates *out, int gate)
+{
+    for (int i = 0; i < out->count; i++) {
+        if (out->gate[i] == gate) {
+            return;
+        }
+    }
+    SY_ASSERT(out->count < SY_ROUTE_MAX_GATES);
+    out->gate[out->count++] = gate;
+}
+
+static void add_gates(const struct sy_route *node, struct sy_route_gates *out)
+{
+    if (node->type == &sy_route_gate) {
+        sy_route_add_gate(out, node->gate);
+    }
+    for (int i = 0; i < node->child_count; i++) {
+        add_gates(node->child[i], out);
+    }
+}
+
+struct sy_route_gates sy_route_all_gates(const struct sy_route *route)
+{
+    struct sy_route_gates all = {0};
+    add_gates(route, &all);
     return all;
 }
 

@@ -11,13 +11,15 @@
  *         {"exit": "confidence", "threshold": 0.9, "route": {...}},
  *         {"route": {...}}]}
  *     {"kind": "ensemble", "members": [{...}, {...}], "weights": [2, 1]}
+ *     {"kind": "gate", "gate": "pick", "top": 1, "children": [{...}, {...}]}
  *
  * A kind of node is one file of this folder and one line of the table in
  * route.c: how it is read, checked and printed, and how it decides.
  *
  * Deciding has no state of its own. A route is asked with the answers that
- * are there (struct sy_route_walk) and says which experts it wants next, or
- * what the answer is; when those have run it is asked again from its root. So
+ * are there (struct sy_route_walk) and says which experts and gates it wants
+ * next, or what the answer is; when those have run it is asked again from its
+ * root. So
  * what a request gets is a function of the request alone, and what serves,
  * measures and fits routes is the same function.
  *
@@ -35,9 +37,10 @@
 enum {
     SY_ROUTE_MAX_CHILDREN = 8,
     SY_ROUTE_MAX_EXPERTS = 8, /* different experts of one route */
+    SY_ROUTE_MAX_GATES = 8,   /* different gates of one route, and the root's */
     SY_ROUTE_MAX_DEPTH = 8,
     SY_ROUTE_MAX_NODES = 64,
-    SY_ROUTE_MAX_DECISIONS = 16
+    SY_ROUTE_MAX_DECISIONS = 32
 };
 
 /* A cascade's threshold that no sureness reaches: the stage never ends it. */
@@ -50,6 +53,7 @@ struct sy_route {
     const struct sy_route_type *type;
     int number; /* in the tree: 0 is the root, a node before its children */
     int expert; /* of an expert node: index into the network's experts */
+    int gate;   /* of a gate node: index into the network's gates */
     int child_count;
     struct sy_route *child[SY_ROUTE_MAX_CHILDREN]; /* owned */
     void *data; /* the type's own, owned; NULL where it needs none */
@@ -68,18 +72,27 @@ struct sy_route_experts {
     int expert[SY_ROUTE_MAX_EXPERTS];
 };
 
+/* The indices of gates, each once. */
+struct sy_route_gates {
+    int count;
+    int gate[SY_ROUTE_MAX_GATES];
+};
+
 /* Why an answer is what it is: one decision that a node took. */
 struct sy_route_decision {
     int node;         /* its number in the tree */
     int child;        /* that it was about */
-    double value;     /* what was measured of the child's answer */
+    double value;     /* what was measured: of a cascade the child's answer, of
+                         a gate how much it wants the child */
     double threshold; /* that it was held against */
-    bool ended;       /* the node took the answer and asked no further */
+    bool ended;       /* cascade: it took the answer and asked no further; gate:
+                         it sent the sample to the child */
 };
 
 /* The way that a request took. */
 struct sy_route_taken {
     struct sy_route_experts ran; /* in the order in which they were opened */
+    struct sy_route_gates asked; /* the root gate among them */
     int expert;                  /* whose answer it is; -1: of several */
     bool cut;                    /* the budget kept an expert from running */
     int decision_count;
@@ -100,11 +113,15 @@ struct sy_route_walk {
     int64_t max_madds; /* what the request may cost in all; 0: no limit */
     struct sy_route_experts ran;
     const float *answer[SY_ROUTE_MAX_EXPERTS]; /* of those, calibrated */
+    struct sy_route_gates asked;
+    const float *score[SY_ROUTE_MAX_GATES]; /* of those */
     float *room; /* sy_route_nodes * classes floats, for combined answers */
 
     /* Found by sy_route_ask. */
-    struct sy_route_experts wanted; /* to run next, none of them in `ran` */
+    struct sy_route_experts wanted;     /* to run next, none of them in `ran` */
+    struct sy_route_gates wanted_gates; /* likewise, none in `asked` */
     bool cut;
+    bool failed; /* a gate's scores are no numbers: there is no answer */
     int decision_count;
     struct sy_route_decision decision[SY_ROUTE_MAX_DECISIONS];
 };
@@ -147,6 +164,7 @@ struct sy_route_type {
 extern const struct sy_route_type sy_route_expert;
 extern const struct sy_route_type sy_route_cascade;
 extern const struct sy_route_type sy_route_ensemble;
+extern const struct sy_route_type sy_route_gate;
 
 /*
  * Reads and checks the tree at `place` of `file`: kinds and keys are known,
@@ -170,6 +188,9 @@ void sy_route_free(struct sy_route *route);
 
 /* All experts that the tree names, in its order. */
 struct sy_route_experts sy_route_all_experts(const struct sy_route *route);
+
+/* All gates that the tree names, in its order. */
+struct sy_route_gates sy_route_all_gates(const struct sy_route *route);
 
 /* The domain of its experts. */
 int sy_route_domain(const struct sy_route *route,
@@ -196,9 +217,18 @@ int64_t sy_route_union_madds(const struct sy_network *network,
                              const struct sy_route_experts *experts);
 
 /*
+ * The same with gates: each adds its own cost, and that of the way to the
+ * features that it reads where no expert goes along there.
+ */
+int64_t sy_route_madds(const struct sy_network *network,
+                       const struct sy_route_experts *experts,
+                       const struct sy_route_gates *gates);
+
+/*
  * The decisions as JSON: [{"kind": "cascade", "node": 0, "child": 1, "exit":
- * "confidence", "value": 0.97, "threshold": 0.93, "ended": true}, ...]. Owned;
- * NULL: no memory.
+ * "confidence", "value": 0.97, "threshold": 0.93, "ended": true}, ...]; those
+ * of gates say "gate" and "chosen" for "exit" and "ended". Owned; NULL: no
+ * memory.
  */
 json_t *sy_route_explain(const struct sy_route *route,
                          const struct sy_network *network,
@@ -225,6 +255,15 @@ void sy_route_children(struct sy_route *node, struct sy_json *in,
 
 /* Adds one expert, unless it is in the list already. */
 void sy_route_add_expert(struct sy_route_experts *out, int expert);
+
+/*
+ * Whether the expert can be paid besides all that has run or is wanted, and
+ * besides this gate, unless it is -1. Without a limit always.
+ */
+bool sy_route_can_pay(const struct sy_route_walk *walk, int expert, int gate);
+
+/* Adds one gate, unless it is in the list already. */
+void sy_route_add_gate(struct sy_route_gates *out, int gate);
 
 /* Notes a decision; those after SY_ROUTE_MAX_DECISIONS are left out. */
 void sy_route_note(struct sy_route_walk *walk,

@@ -54,13 +54,7 @@ static enum sy_route_outcome ask(const struct sy_route *node,
             return SY_ROUTE_ANSWERED;
         }
     }
-    struct sy_route_experts all = walk->ran;
-    for (int i = 0; i < walk->wanted.count; i++) {
-        sy_route_add_expert(&all, walk->wanted.expert[i]);
-    }
-    sy_route_add_expert(&all, node->expert);
-    if (walk->max_madds > 0 &&
-        sy_route_union_madds(walk->network, &all) > walk->max_madds) {
+    if (!sy_route_can_pay(walk, node->expert, -1)) {
         walk->cut = true;
         return SY_ROUTE_NOTHING;
     }

@@ -10,7 +10,9 @@ enum sy_route_outcome sy_route_ask(const struct sy_route *route,
                                    const float **answer)
 {
     walk->wanted.count = 0;
+    walk->wanted_gates.count = 0;
     walk->cut = false;
+    walk->failed = false;
     walk->decision_count = 0;
     return route->type->ask(route, walk, answer);
 }
@@ -23,41 +25,102 @@ void sy_route_note(struct sy_route_walk *walk,
     }
 }
 
-/* The first stage at which expert `a` is on another unit than `b`. */
-static int parting(const struct sy_network *network, int a, int b)
+/* A lane, as far as its costs go: so many stages of a path. */
+struct way {
+    const struct sy_path *path; /* NULL for the stem alone */
+    int domain;
+    int stages;
+};
+
+static int way_unit(const struct sy_network *network, int stage,
+                    const struct way *way)
 {
-    const struct sy_expert *x = &network->expert[a];
-    const struct sy_expert *y = &network->expert[b];
-    int stages = sy_network_stages(network);
+    return sy_network_stage_unit(network, stage, way->path, way->domain);
+}
+
+/* The first stage of `a` that `b` does not have. */
+static int parting(const struct sy_network *network, const struct way *a,
+                   const struct way *b)
+{
+    int stages = a->stages < b->stages ? a->stages : b->stages;
 
     for (int s = 0; s < stages; s++) {
-        if (sy_network_stage_unit(network, s, &x->path, x->domain) !=
-            sy_network_stage_unit(network, s, &y->path, y->domain)) {
+        if (way_unit(network, s, a) != way_unit(network, s, b)) {
             return s;
         }
     }
     return stages;
 }
 
+/* Multiply-adds of the way beyond those before it. */
+static int64_t beyond(const struct sy_network *network, const struct way *ways,
+                      int i)
+{
+    int64_t madds = 0;
+    int first = 0;
+
+    for (int j = 0; j < i; j++) {
+        int s = parting(network, &ways[i], &ways[j]);
+        first = s > first ? s : first;
+    }
+    for (int s = first; s < ways[i].stages; s++) {
+        madds += network->unit[way_unit(network, s, &ways[i])].cost.madds;
+    }
+    return madds;
+}
+
+int64_t sy_route_madds(const struct sy_network *network,
+                       const struct sy_route_experts *experts,
+                       const struct sy_route_gates *gates)
+{
+    struct way ways[SY_ROUTE_MAX_EXPERTS + SY_ROUTE_MAX_GATES];
+    int64_t madds = 0;
+    int count = 0;
+
+    SY_ASSERT(experts->count <= SY_ROUTE_MAX_EXPERTS);
+    for (int i = 0; i < experts->count; i++) {
+        const struct sy_expert *expert = &network->expert[experts->expert[i]];
+        ways[count] = (struct way){&expert->path, expert->domain,
+                                   sy_network_stages(network)};
+        madds += beyond(network, ways, count++);
+    }
+    for (int i = 0; i < gates->count; i++) {
+        const struct sy_gate *gate = &network->gate[gates->gate[i]];
+        const struct sy_path *path =
+            gate->expert >= 0 ? &network->expert[gate->expert].path : NULL;
+        ways[count] = (struct way){path, gate->domain, sy_gate_stages(gate)};
+        madds += beyond(network, ways, count++);
+        madds +=
+            network->unit[sy_network_gate(network, gates->gate[i])].cost.madds;
+    }
+    return madds;
+}
+
 int64_t sy_route_union_madds(const struct sy_network *network,
                              const struct sy_route_experts *experts)
 {
-    int64_t madds = 0;
+    return sy_route_madds(network, experts, &(struct sy_route_gates){0});
+}
 
-    for (int i = 0; i < experts->count; i++) {
-        const struct sy_expert *expert = &network->expert[experts->expert[i]];
-        int first = 0;
-        for (int j = 0; j < i; j++) {
-            int s = parting(network, experts->expert[i], experts->expert[j]);
-            first = s > first ? s : first;
-        }
-        for (int s = first; s < sy_network_stages(network); s++) {
-            int unit = sy_network_stage_unit(network, s, &expert->path,
-                                             expert->domain);
-            madds += network->unit[unit].cost.madds;
-        }
+bool sy_route_can_pay(const struct sy_route_walk *walk, int expert, int gate)
+{
+    struct sy_route_experts experts = walk->ran;
+    struct sy_route_gates gates = walk->asked;
+
+    if (walk->max_madds <= 0) {
+        return true;
     }
-    return madds;
+    for (int i = 0; i < walk->wanted.count; i++) {
+        sy_route_add_expert(&experts, walk->wanted.expert[i]);
+    }
+    for (int i = 0; i < walk->wanted_gates.count; i++) {
+        sy_route_add_gate(&gates, walk->wanted_gates.gate[i]);
+    }
+    sy_route_add_expert(&experts, expert);
+    if (gate >= 0) {
+        sy_route_add_gate(&gates, gate);
+    }
+    return sy_route_madds(walk->network, &experts, &gates) <= walk->max_madds;
 }
 
 int64_t sy_route_least_madds(const struct sy_route *route,

@@ -222,6 +222,13 @@ int sy_plan_pool(struct sy_plan *plan, int x)
     return add_node(plan, new_node(SY_OP_POOL, x), 0);
 }
 
+int sy_plan_cells(struct sy_plan *plan, int x, int grid)
+{
+    struct sy_node node = new_node(SY_OP_CELLS, x);
+    node.kernel = grid;
+    return add_node(plan, node, 0);
+}
+
 int sy_plan_dense(struct sy_plan *plan, int x, const char *name, int channels,
                   enum sy_act act, enum sy_init init)
 {

@@ -111,6 +111,11 @@ static const struct op_case op_cases[] = {
     {SY_OP_POOL, {2, 2, 100},    0, 1, 1, 1, SY_ACT_NONE, 2},
     {SY_OP_POOL, {5, 7, 17},     0, 1, 1, 1, SY_ACT_NONE, 7},
     {SY_OP_POOL, {16, 16, 24},   0, 1, 1, 1, SY_ACT_NONE, 2},
+    /* Cells: kernel is the cells of a side. */
+    {SY_OP_CELLS, {1, 1, 3},     0, 1, 1, 1, SY_ACT_NONE, 2},
+    {SY_OP_CELLS, {5, 7, 17},    0, 2, 1, 1, SY_ACT_NONE, 3},
+    {SY_OP_CELLS, {7, 5, 33},    0, 3, 1, 1, SY_ACT_NONE, 2},
+    {SY_OP_CELLS, {16, 16, 24},  0, 4, 1, 1, SY_ACT_NONE, 2},
     /* Dense. */
     {SY_OP_DENSE, {1, 1, 1},     1, 1, 1, 1, SY_ACT_NONE, 1},
     {SY_OP_DENSE, {1, 1, 3},    17, 1, 1, 1, SY_ACT_RELU, 2},

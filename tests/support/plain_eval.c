@@ -83,18 +83,42 @@ static float *run_unit(const struct sy_network *network, int unit, int domain,
     return value[plan->output];
 }
 
-void sy_plain_eval(const struct sy_network *network, const struct sy_path *path,
-                   int domain, const float *image, float *outputs)
+/* What the first `stages` stages leave of an image, owned. */
+static float *run_stages(const struct sy_network *network,
+                         const struct sy_path *path, int domain, int stages,
+                         const float *image)
 {
     size_t floats = sy_shape_floats(network->spec.input);
     float *x = new_floats(floats);
     memcpy(x, image, floats * sizeof(float));
-    for (int s = 0; s < sy_network_stages(network); s++) {
+    for (int s = 0; s < stages; s++) {
         int unit = sy_network_stage_unit(network, s, path, domain);
         float *y = run_unit(network, unit, domain, x);
         sy_free(x);
         x = y;
     }
+    return x;
+}
+
+void sy_plain_gate(const struct sy_network *network, int gate,
+                   const float *image, float *scores)
+{
+    const struct sy_gate *at = &network->gate[gate];
+    const struct sy_path *path =
+        at->expert >= 0 ? &network->expert[at->expert].path : NULL;
+    int domain = at->domain >= 0 ? at->domain : 0;
+    float *x = run_stages(network, path, domain, at->layers + 1, image);
+    float *y = run_unit(network, network->first_gate + gate, domain, x);
+    memcpy(scores, y, (size_t)at->outputs * sizeof(float));
+    sy_free(x);
+    sy_free(y);
+}
+
+void sy_plain_eval(const struct sy_network *network, const struct sy_path *path,
+                   int domain, const float *image, float *outputs)
+{
+    float *x =
+        run_stages(network, path, domain, sy_network_stages(network), image);
     memcpy(outputs, x, (size_t)network->domain[domain].classes * sizeof(float));
     sy_free(x);
 }

@@ -12,4 +12,8 @@
 void sy_plain_eval(const struct sy_network *network, const struct sy_path *path,
                    int domain, const float *image, float *outputs);
 
+/* The same for a gate: its scores. */
+void sy_plain_gate(const struct sy_network *network, int gate,
+                   const float *image, float *scores);
+
 #endif

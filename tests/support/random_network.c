@@ -137,6 +137,39 @@ static struct sy_expert *random_experts(const struct sy_network_spec *spec,
     return all;
 }
 
+/*
+ * Three gates for each domain, behind the stem or any layer of an expert's
+ * path, with two, three and four scores; the root gate is the last.
+ */
+static int random_gates(struct sy_gate *gates, int domains, int experts,
+                        int layers, struct sy_rng *rng)
+{
+    int count = 0;
+    for (int d = 0; d < domains; d++) {
+        for (int g = 0; g < 3; g++) {
+            struct sy_gate *gate = &gates[count++];
+            *gate = (struct sy_gate){.domain = d, .expert = -1};
+            snprintf(gate->name, sizeof gate->name, "g%d", g);
+            gate->layers = (int)sy_rng_below(rng, (uint32_t)layers + 1);
+            if (gate->layers > 0) {
+                gate->expert =
+                    d * experts + (int)sy_rng_below(rng, (uint32_t)experts);
+            }
+            gate->cells = 1 + (int)sy_rng_below(rng, 2);
+            gate->hidden = sy_rng_below(rng, 2) == 0 ? 0 : 6;
+            gate->outputs = 2 + g;
+        }
+    }
+    gates[count++] = (struct sy_gate){.name = "root",
+                                      .domain = -1,
+                                      .expert = -1,
+                                      .cells = 2,
+                                      .hidden = 5,
+                                      .outputs = domains + 1,
+                                      .threshold = 0.3};
+    return count;
+}
+
 void sy_prune_for_experts(struct sy_network_spec *spec,
                           struct sy_expert *experts, int count)
 {
@@ -181,8 +214,10 @@ struct sy_network *sy_random_network(const struct sy_random_options *options)
                                         "g", "h", "i", "j", "k", "l"};
     struct sy_rng rng = sy_rng_stream(options->seed, SY_RNG_TEST, 0, 0);
     struct sy_domain domain[MAX_DOMAINS] = {0};
+    struct sy_gate gates[3 * MAX_DOMAINS + 1];
     struct sy_error err = {0};
     struct sy_network *network = NULL;
+    int gate_count = 0;
     int domains = options->domains > 0 ? options->domains : 3;
     struct sy_network_spec *spec = sy_alloc(sizeof *spec);
 
@@ -202,6 +237,10 @@ struct sy_network *sy_random_network(const struct sy_random_options *options)
     if (options->experts > 0) {
         sy_prune_for_experts(spec, experts, domains * options->experts);
     }
+    if (options->gates) {
+        gate_count = random_gates(gates, domains, options->experts,
+                                  spec->layer_count, &rng);
+    }
     enum sy_status status = sy_network_new(
         &network,
         &(struct sy_network_parts){.name = "random",
@@ -209,7 +248,9 @@ struct sy_network *sy_random_network(const struct sy_random_options *options)
                                    .domain_count = domains,
                                    .domain = domain,
                                    .expert_count = domains * options->experts,
-                                   .expert = experts},
+                                   .expert = experts,
+                                   .gate_count = gate_count,
+                                   .gate = gates},
         &err);
     if (status != SY_OK) {
         fprintf(stderr, "random network %llu: %s\n",

@@ -16,6 +16,8 @@ struct sy_random_options {
     int domains; /* 0 takes 3 */
     int layers;  /* 0 takes 3 to 6 */
     int experts; /* of each domain; 0: a supernet */
+    bool gates;  /* three of each domain, "g0" to "g2", and the root gate "root"
+                  */
     enum sy_norm_mode norm;
     /*
      * A spec to take in place of a random one; `domains`, `experts` and the

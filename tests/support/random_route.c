@@ -1,14 +1,19 @@
 /*
  * random_route.c - random routes, and the plain way through them.
+ *
+ * DESIGN. Combined answers are compared bit for bit, so the oracle sums in the
+ * order of the children; where a gate's order by score would give other last
+ * bits the test allows for them (test_walks.c).
  */
 #include "tests/support/random_route.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/check_main.h"
 
-enum { MOST_CLASSES = 16, MOST_CHILDREN = 3, DEEPEST = 3 };
+enum { MOST_CLASSES = 16, DEEPEST = 3 };
 
 static const char *const exits[] = {"confidence", "margin", "entropy",
                                     "reject"};
@@ -54,6 +59,53 @@ static json_t *random_stage(const struct sy_network *network, int domain,
     return stage;
 }
 
+/* The children of a node, and what stands beside them. */
+static json_t *random_children(const struct sy_network *network, int domain,
+                               int depth, int count, bool stages,
+                               struct sy_rng *rng)
+{
+    json_t *children = json_array();
+    for (int i = 0; i < count; i++) {
+        json_array_append_new(
+            children,
+            stages ? random_stage(network, domain, depth, i + 1 == count, rng)
+                   : random_node(network, domain, depth + 1, rng));
+    }
+    return children;
+}
+
+/*
+ * A gate of as many scores as it has children. The first child is the expert
+ * along whose path it reads, which has to be among them.
+ */
+static json_t *random_gate(const struct sy_network *network, int domain,
+                           int depth, struct sy_rng *rng)
+{
+    char name[16];
+    int count = 2 + (int)sy_rng_below(rng, 3);
+    snprintf(name, sizeof name, "g%d", count - 2);
+    json_t *node = json_object();
+    json_t *children =
+        random_children(network, domain, depth, count, false, rng);
+    int gate = sy_network_find_gate(network, domain, name);
+    if (network->gate[gate].expert >= 0) {
+        const char *along = network->expert[network->gate[gate].expert].name;
+        json_array_set_new(
+            children, 0,
+            json_pack("{s:s,s:s}", "kind", "expert", "expert", along));
+    }
+    json_object_set_new(node, "kind", json_string("gate"));
+    json_object_set_new(node, "gate", json_string(name));
+    if (sy_rng_below(rng, 3) == 0) {
+        json_object_set_new(node, "choose", json_string("each"));
+    } else {
+        uint32_t top = sy_rng_below(rng, (uint32_t)count);
+        json_object_set_new(node, "top", json_integer((json_int_t)top + 1));
+    }
+    json_object_set_new(node, "children", children);
+    return node;
+}
+
 static json_t *random_node(const struct sy_network *network, int domain,
                            int depth, struct sy_rng *rng)
 {
@@ -61,25 +113,25 @@ static json_t *random_node(const struct sy_network *network, int domain,
     if (kind == 0) {
         return random_leaf(network, domain, rng);
     }
-    bool cascade = kind % 2 == 1;
-    int count = 2 + (int)sy_rng_below(rng, MOST_CHILDREN - 1);
-    json_t *node = json_object();
-    json_t *children = json_array(), *weights = json_array();
-    for (int i = 0; i < count; i++) {
-        json_array_append_new(
-            children,
-            cascade ? random_stage(network, domain, depth, i + 1 == count, rng)
-                    : random_node(network, domain, depth + 1, rng));
-        json_array_append_new(weights,
-                              json_real(0.1 + (double)sy_rng_uniform(rng)));
+    if (depth < 2 && network->gate_count > 0 && sy_rng_below(rng, 2) == 0) {
+        return random_gate(network, domain, depth, rng);
     }
+    bool cascade = kind % 2 == 1;
+    int count = 2 + (int)sy_rng_below(rng, 2);
+    json_t *node = json_object();
     json_object_set_new(node, "kind",
                         json_string(cascade ? "cascade" : "ensemble"));
-    json_object_set_new(node, cascade ? "stages" : "members", children);
+    json_object_set_new(
+        node, cascade ? "stages" : "members",
+        random_children(network, domain, depth, count, cascade, rng));
     if (!cascade && sy_rng_below(rng, 2) == 0) {
-        json_object_set(node, "weights", weights);
+        json_t *weights = json_array();
+        for (int i = 0; i < count; i++) {
+            json_array_append_new(weights,
+                                  json_real(0.1 + (double)sy_rng_uniform(rng)));
+        }
+        json_object_set_new(node, "weights", weights);
     }
-    json_decref(weights);
     return node;
 }
 
@@ -134,45 +186,96 @@ static bool plain_exit(json_t *stage, const struct sy_domain *domain,
     return 1 - (double)answer[class] < threshold;
 }
 
-void sy_plain_route(json_t *route, const struct sy_network *network, int domain,
-                    const float *const *answers, float *answer, bool *used)
+/* The mean of the children's answers by these weights; 0: not asked. */
+static void plain_mean(const struct sy_plain_route *of, json_t *children,
+                       const double *weight, float *answer)
 {
-    const struct sy_domain *of = &network->domain[domain];
+    int classes = of->network->domain[of->domain].classes;
+    double sum[MOST_CLASSES] = {0}, all = 0;
+    float each[MOST_CLASSES];
+    json_t *one;
+    size_t i;
+    json_array_foreach(children, i, one)
+    {
+        all += weight[i];
+    }
+    json_array_foreach(children, i, one)
+    {
+        if (weight[i] > 0) {
+            sy_plain_route(of, one, each);
+            for (int k = 0; k < classes; k++) {
+                sum[k] += weight[i] / all * (double)each[k];
+                answer[k] = weight[i] == all ? each[k] : (float)sum[k];
+            }
+        }
+    }
+}
+
+/* Which children the gate chooses, as weights. */
+static void plain_gate(const struct sy_plain_route *of, json_t *route,
+                       float *answer)
+{
+    json_t *children = json_object_get(route, "children");
+    const char *name = json_string_value(json_object_get(route, "gate"));
+    int gate = sy_network_find_gate(of->network, of->domain, name);
+    const float *scores = of->scores[gate];
+    int count = (int)json_array_size(children), on = 0, best = 0;
+    bool each = json_object_get(route, "choose") != NULL;
+    double weight[SY_ROUTE_MAX_CHILDREN] = {0};
+    of->asked[gate] = true;
+    for (int i = 0; i < count; i++) {
+        int ahead = 0;
+        for (int j = 0; j < count; j++) {
+            ahead += scores[j] > scores[i] || (scores[j] == scores[i] && j < i);
+        }
+        best = ahead == 0 ? i : best;
+        on += scores[i] >= 0;
+        if (each ? scores[i] >= 0
+                 : ahead < json_integer_value(json_object_get(route, "top"))) {
+            weight[i] = each ? 1 : exp((double)scores[i]);
+        }
+    }
+    if (each && on == 0) {
+        weight[best] = 1;
+    }
+    plain_mean(of, children, weight, answer);
+}
+
+void sy_plain_route(const struct sy_plain_route *of, json_t *route,
+                    float *answer)
+{
+    const struct sy_domain *domain = &of->network->domain[of->domain];
     const char *kind = json_string_value(json_object_get(route, "kind"));
     json_t *stages = json_object_get(route, "stages"), *one;
-    json_t *members = json_object_get(route, "members");
     json_t *weights = json_object_get(route, "weights");
+    double weight[SY_ROUTE_MAX_CHILDREN];
     size_t i;
     if (strcmp(kind, "expert") == 0) {
         const char *name = json_string_value(json_object_get(route, "expert"));
-        int expert = sy_network_find_expert(network, domain, name);
-        used[expert] = true;
-        memcpy(answer, answers[expert], (size_t)of->classes * sizeof(float));
+        int expert = sy_network_find_expert(of->network, of->domain, name);
+        of->used[expert] = true;
+        memcpy(answer, of->answers[expert],
+               (size_t)domain->classes * sizeof(float));
+        return;
+    }
+    if (strcmp(kind, "gate") == 0) {
+        plain_gate(of, route, answer);
         return;
     }
     json_array_foreach(stages, i, one)
     {
-        sy_plain_route(json_object_get(one, "route"), network, domain, answers,
-                       answer, used);
-        if (i + 1 < json_array_size(stages) && plain_exit(one, of, answer)) {
+        sy_plain_route(of, json_object_get(one, "route"), answer);
+        if (i + 1 < json_array_size(stages) &&
+            plain_exit(one, domain, answer)) {
             return;
         }
     }
-    double sum[MOST_CLASSES] = {0}, all = 0;
-    float each[MOST_CHILDREN][MOST_CLASSES];
-    double weight[MOST_CHILDREN];
-    json_array_foreach(members, i, one)
-    {
-        sy_plain_route(one, network, domain, answers, each[i], used);
-        weight[i] = weights != NULL
-                        ? json_number_value(json_array_get(weights, i))
-                        : 1.0;
-        all += weight[i];
-    }
-    for (i = 0; i < json_array_size(members); i++) {
-        for (int k = 0; k < of->classes; k++) {
-            sum[k] += weight[i] / all * (double)each[i][k];
-            answer[k] = (float)sum[k];
+    if (stages == NULL) {
+        for (i = 0; i < SY_ROUTE_MAX_CHILDREN; i++) {
+            weight[i] = weights != NULL
+                            ? json_number_value(json_array_get(weights, i))
+                            : 1.0;
         }
+        plain_mean(of, json_object_get(route, "members"), weight, answer);
     }
 }

@@ -19,10 +19,18 @@ void sy_random_routes(struct sy_network *network, struct sy_rng *rng);
 
 /*
  * The oracle: what the route answers, straight from its JSON and from what
- * each expert of the network answers (`answers[expert]`), without a budget.
- * used[expert] tells who had to run. Written apart from the nodes' own code.
+ * each expert of the network answers (`answers[expert]`) and each gate says
+ * (`scores[gate]`), without a budget. used[expert] and asked[gate] tell who had
+ * to run. Written apart from the nodes' own code.
  */
-void sy_plain_route(json_t *route, const struct sy_network *network, int domain,
-                    const float *const *answers, float *answer, bool *used);
+struct sy_plain_route {
+    const struct sy_network *network;
+    int domain;
+    const float *const *answers;
+    const float *const *scores;
+    bool *used, *asked;
+};
+void sy_plain_route(const struct sy_plain_route *of, json_t *route,
+                    float *answer);
 
 #endif

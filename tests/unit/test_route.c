@@ -93,6 +93,25 @@ END_TEST
 #define ENSEMBLE(rest)                                                         \
     "{\"kind\":\"ensemble\",\"members\":[" MAIN "," SECOND "]" rest "}"
 
+#define GATE(name, rest)                                                       \
+    "{\"kind\":\"gate\",\"gate\":\"" name "\"" rest ",\"children\":[" MAIN     \
+    "," SECOND "]}"
+
+/* The small network with gates "pick" and "late" of the domain "digits". */
+static struct sy_network *gated(void)
+{
+    struct sy_error err = {0};
+    struct sy_network *network = sy_small_network(1);
+    const struct sy_gate gates[] = {
+        {.name = "pick", .expert = -1, .cells = 1, .outputs = 2},
+        {.name = "late", .layers = 1, .cells = 2, .hidden = 4, .outputs = 2},
+        {.name = "many", .expert = -1, .cells = 1, .outputs = 3},
+        {.name = "root", .domain = -1, .expert = -1, .cells = 2, .outputs = 3},
+    };
+    sy_check_ok(sy_network_set_gates(&network, gates, 4, &err), err);
+    return network;
+}
+
 static const char *const right[] = {
     CASCADE(STAGE("confidence", "\"threshold\":0.9375,")),
     CASCADE(STAGE("margin", "\"threshold\":0.5,") "," STAGE(
@@ -103,12 +122,17 @@ static const char *const right[] = {
     "{\"kind\":\"cascade\",\"stages\":[{\"exit\":\"margin\",\"threshold\":0.5,"
     "\"route\":" ENSEMBLE("") "},{\"route\":" CASCADE(
         STAGE("entropy", "\"threshold\":0.125,")) "}]}",
+    GATE("pick", ",\"top\":1"),
+    GATE("late", ",\"top\":2"),
+    GATE("pick", ",\"choose\":\"each\""),
+    "{\"kind\":\"gate\",\"gate\":\"late\",\"top\":1,\"children\":[" GATE(
+        "pick", ",\"top\":1") "," ENSEMBLE("") "]}",
 };
 
 START_TEST(trees_read_and_write_the_same)
 {
     struct sy_error err = {0};
-    struct sy_network *network = sy_small_network(1);
+    struct sy_network *network = gated();
     struct sy_route *route;
     sy_check_ok(read(&route, right[_i], network, 0, &err), err);
     json_t *json = sy_route_to_json(route, network);
@@ -177,6 +201,26 @@ static const struct {
      "routes.x.weights: [1]: expected a number above 0"},
     {0, ENSEMBLE(",\"weights\":[1,\"a\"]"),
      "routes.x.weights: [1]: expected a number above 0"},
+    {0, GATE("pikc", ""),
+     "routes.x.gate: domain \"digits\" has no gate of that name; did you mean "
+     "\"pick\"?"},
+    {0, GATE("root", ""), "routes.x.gate: domain \"digits\" has no gate"},
+    {0, GATE("many", ""),
+     "routes.x.children: expected 3, one for each score of gate \"many\", "
+     "found 2"},
+    {0, GATE("pick", ",\"top\":3"),
+     "routes.x.top: expected at most 2, the number of children, found 3"},
+    {0, GATE("pick", ",\"top\":0"), "routes.x.top: expected a whole number"},
+    {0, GATE("pick", ",\"choose\":\"some\""), "routes.x.choose: expected"},
+    {0, GATE("pick", ",\"choose\":\"each\",\"top\":1"),
+     "routes.x.top: unknown key"},
+    {0,
+     "{\"kind\":\"gate\",\"gate\":\"late\",\"children\":[" SECOND "," SECOND
+     "]}",
+     "gate \"late\" reads along the path of expert \"main\", which is not "
+     "among its children"},
+    {0, "{\"kind\":\"gate\",\"gate\":\"pick\",\"children\":[" MAIN "]}",
+     "routes.x.children: expected an array of 2 to 8"},
     {0, "[]", "routes.x: expected an object"},
     {0, "{}", "routes.x.kind"},
     {0, "{\"kind\":\"gaet\",\"expert\":\"main\"}", "routes.x.kind"},
@@ -194,7 +238,7 @@ static const struct {
 START_TEST(a_wrong_route_is_refused)
 {
     struct sy_error err = {0};
-    struct sy_network *network = sy_small_network(1);
+    struct sy_network *network = gated();
     struct sy_route *route = NULL;
     int64_t live = sy_alloc_live();
     sy_check_fails(

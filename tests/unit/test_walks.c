@@ -3,7 +3,8 @@
  *
  * Random trees over random networks, whose experts form random trees of
  * paths: what comes out is compared, bit for bit, with what the oracle makes
- * of the answers of each expert alone.
+ * of the answers of each expert alone and the scores of each gate. (Bit for bit
+ * where no gate weighs answers: the oracle divides in another order.)
  */
 #include <math.h>
 #include <string.h>
@@ -11,9 +12,10 @@
 #include "runtime/base/memory.h"
 #include "runtime/executor/executor.h"
 #include "tests/support/check_main.h"
+#include "tests/support/plain_eval.h"
 #include "tests/support/random_route.h"
 
-enum { NETWORKS = 40, REQUESTS = 12, EXPERTS = 5, CLASSES = 16 };
+enum { NETWORKS = 40, REQUESTS = 12, EXPERTS = 5, CLASSES = 16, GATES = 32 };
 
 /* A network with routes, an executor on it, and a batch of routed requests. */
 struct bench {
@@ -48,6 +50,7 @@ static void make_network(struct bench *b, uint64_t seed)
     b->network = sy_random_network(&(struct sy_random_options){
         .seed = seed,
         .experts = EXPERTS,
+        .gates = seed % 4 != 0,
         .norm = seed % 3 == 0 ? SY_NORM_SHARED : SY_NORM_PER_DOMAIN});
 }
 
@@ -107,50 +110,106 @@ static void ask_experts(struct bench *b, const struct sy_request *of,
     }
 }
 
-/* Blocks on the paths of the experts that ran, shared ones counted again. */
-static int blocks_on_paths(const struct sy_network *network,
-                           const struct sy_route_experts *ran)
+/* What the gates of the route say of the image. */
+static void ask_gates(const struct sy_network *network,
+                      const struct sy_route *route, const float *image,
+                      float scores[][SY_GATE_MAX_OUTPUTS],
+                      const float **pointers)
+{
+    struct sy_route_gates all = sy_route_all_gates(route);
+    for (int i = 0; i < all.count; i++) {
+        int gate = all.gate[i];
+        pointers[gate] = scores[gate];
+        sy_plain_gate(network, gate, image, scores[gate]);
+    }
+}
+
+static int blocks_of(const struct sy_network *network,
+                     const struct sy_path *path, int layers)
 {
     int blocks = 0;
-    for (int i = 0; i < ran->count; i++) {
-        const struct sy_path *path = &network->expert[ran->expert[i]].path;
-        for (int l = 0; l < path->layer_count; l++) {
-            int unit = sy_network_block(network, l, path->block[l]);
-            blocks += network->unit[unit].plan.node_count > 0;
-        }
+    for (int l = 0; l < layers; l++) {
+        int unit = sy_network_block(network, l, path->block[l]);
+        blocks += network->unit[unit].plan.node_count > 0;
     }
     return blocks;
+}
+
+/* Blocks on the ways that were taken, shared ones counted again. */
+static int blocks_on_ways(const struct sy_network *network,
+                          const struct sy_route_taken *taken)
+{
+    int blocks = 0;
+    for (int i = 0; i < taken->ran.count; i++) {
+        const struct sy_path *path =
+            &network->expert[taken->ran.expert[i]].path;
+        blocks += blocks_of(network, path, path->layer_count);
+    }
+    for (int i = 0; i < taken->asked.count; i++) {
+        const struct sy_gate *gate = &network->gate[taken->asked.gate[i]];
+        blocks += gate->layers == 0
+                      ? 0
+                      : blocks_of(network, &network->expert[gate->expert].path,
+                                  gate->layers);
+    }
+    return blocks;
+}
+
+static void check_answer(const float *found, const float *expected, int classes,
+                         bool exact)
+{
+    for (int k = 0; k < classes; k++) {
+        ck_assert_float_eq_tol(found[k], expected[k], exact ? 1e-30f : 2e-5f);
+    }
 }
 
 /* Holds a finished request against the oracle. */
 static void check_request(struct bench *b, const struct sy_request *request)
 {
+    static float scores[GATES][SY_GATE_MAX_OUTPUTS];
     float answers[SY_MAX_EXPERTS][CLASSES], expected[CLASSES];
-    const float *pointers[SY_MAX_EXPERTS];
-    bool used[SY_MAX_EXPERTS] = {false};
-    const struct sy_route_experts *ran = &request->taken.ran;
-    int classes = b->network->domain[request->domain].classes;
-    json_t *json =
-        sy_route_to_json(b->network->route[request->domain], b->network);
-    int count = 0;
+    const float *pointers[SY_MAX_EXPERTS], *score_of[GATES];
+    bool used[SY_MAX_EXPERTS] = {false}, asked[GATES] = {false};
+    const struct sy_route_taken *taken = &request->taken;
+    const struct sy_route *route = b->network->route[request->domain];
+    struct sy_plain_route plain = {
+        b->network, request->domain, pointers, score_of, used, asked};
+    json_t *json = sy_route_to_json(route, b->network);
+    int count = 0, gates = 0;
 
     ask_experts(b, request, answers, pointers);
-    sy_plain_route(json, b->network, request->domain, pointers, expected, used);
+    ask_gates(b->network, route, request->image, scores, score_of);
+    sy_plain_route(&plain, json, expected);
     json_decref(json);
     ck_assert_int_eq(request->status, SY_OK);
-    ck_assert_mem_eq(request->result[0].probabilities, expected,
-                     (size_t)classes * sizeof(float));
-    for (int i = 0; i < ran->count; i++) {
-        ck_assert(used[ran->expert[i]]);
+    check_answer(request->result[0].probabilities, expected,
+                 b->network->domain[request->domain].classes,
+                 sy_route_all_gates(route).count == 0);
+    for (int i = 0; i < taken->ran.count; i++) {
+        ck_assert(used[taken->ran.expert[i]]);
     }
     for (int e = 0; e < b->network->expert_count; e++) {
         count += used[e];
     }
-    ck_assert_int_eq(ran->count, count);
-    ck_assert(!request->taken.cut);
-    ck_assert_int_eq(request->madds, sy_route_union_madds(b->network, ran));
+    for (int g = 0; g < b->network->gate_count; g++) {
+        gates += asked[g];
+    }
+    ck_assert_int_eq(taken->ran.count, count);
+    ck_assert_int_eq(taken->asked.count, gates);
+    ck_assert(!taken->cut);
+    ck_assert_int_eq(request->madds,
+                     sy_route_madds(b->network, &taken->ran, &taken->asked));
     ck_assert_int_eq(request->blocks + request->reused,
-                     blocks_on_paths(b->network, ran));
+                     blocks_on_ways(b->network, taken));
+}
+
+/* What the request costs if its route runs everything that it names. */
+static int64_t most_madds(const struct bench *b, int domain)
+{
+    struct sy_route_experts all =
+        sy_route_all_experts(b->network->route[domain]);
+    struct sy_route_gates gates = sy_route_all_gates(b->network->route[domain]);
+    return sy_route_madds(b->network, &all, &gates);
 }
 
 /* A copy of the request with results of its own. */
@@ -167,9 +226,12 @@ static struct sy_request copy(const struct sy_request *of, float *outputs,
 static void check_same(const struct sy_network *network,
                        const struct sy_request *a, const struct sy_request *b)
 {
-    size_t bytes = (size_t)network->domain[a->domain].classes * sizeof(float);
+    size_t bytes = 0;
     ck_assert_int_eq(a->status, b->status);
+    ck_assert_int_eq(a->found, b->found);
+    ck_assert(a->sureness == b->sureness);
     if (a->status == SY_OK) {
+        bytes = (size_t)network->domain[a->found].classes * sizeof(float);
         ck_assert_mem_eq(a->result[0].outputs, b->result[0].outputs, bytes);
         ck_assert_mem_eq(a->result[0].probabilities, b->result[0].probabilities,
                          bytes);
@@ -183,7 +245,11 @@ static void check_same(const struct sy_network *network,
     for (int i = 0; i < a->taken.ran.count; i++) {
         ck_assert_int_eq(a->taken.ran.expert[i], b->taken.ran.expert[i]);
     }
+    ck_assert_int_eq(a->taken.asked.count, b->taken.asked.count);
     ck_assert_int_eq(a->taken.decision_count, b->taken.decision_count);
+    for (int i = 0; i < a->taken.decision_count; i++) {
+        ck_assert(a->taken.decision[i].value == b->taken.decision[i].value);
+    }
 }
 
 START_TEST(routes_answer_what_their_experts_and_rules_make_of_it)
@@ -207,12 +273,12 @@ START_TEST(a_request_gets_in_a_batch_what_it_gets_alone)
     for (uint64_t seed = 0; seed < NETWORKS; seed++) {
         start(&b, seed, 1 + (int)(seed % 3));
         for (int i = 0; i < REQUESTS; i++) {
-            const struct sy_route *route =
-                b.network->route[b.request[i].domain];
-            struct sy_route_experts all = sy_route_all_experts(route);
-            double most = (double)sy_route_union_madds(b.network, &all);
+            double most = (double)most_madds(&b, b.request[i].domain);
             b.request[i].max_madds =
                 (int64_t)(most * 1.2 * (double)sy_rng_uniform(&b.rng));
+            if (b.network->gate_count > 0 && i % 3 == 0 && i != 3) {
+                b.request[i].domain = -1;
+            }
         }
         /* One of them names its lanes, as those who measure experts do. */
         b.request[3].lane_count = 1;
@@ -242,9 +308,8 @@ START_TEST(a_budget_is_kept_and_ends_with_an_answer_from_the_least_one_on)
         for (int i = 0; i < REQUESTS; i++) {
             struct sy_request *request = &b.request[i];
             const struct sy_route *route = b.network->route[request->domain];
-            struct sy_route_experts all = sy_route_all_experts(route);
             int64_t least = sy_route_least_madds(route, b.network);
-            int64_t most = sy_route_union_madds(b.network, &all);
+            int64_t most = most_madds(&b, request->domain);
             const int64_t budgets[] = {least - 1, least, (least + most) / 2,
                                        most};
             for (int k = 0; k < 4; k++) {
@@ -345,10 +410,144 @@ START_TEST(an_ensembles_outputs_are_logarithms_of_its_answer)
 }
 END_TEST
 
+START_TEST(the_root_gate_finds_the_domain_or_abstains)
+{
+    static struct bench b;
+    int found = 0, abstained = 0;
+    for (uint64_t seed = 1; seed < NETWORKS; seed++) {
+        float outputs[CLASSES], answer[CLASSES];
+        if (seed % 4 == 0) {
+            continue;
+        }
+        start(&b, seed, 1);
+        int root = sy_network_root_gate(b.network);
+        for (int i = 0; i < REQUESTS; i++) {
+            float scores[SY_GATE_MAX_OUTPUTS];
+            double sum = 0;
+            int best = 0, domains = b.network->domain_count;
+            sy_plain_gate(b.network, root, b.image[i], scores);
+            for (int d = 0; d <= domains; d++) {
+                sum += exp((double)scores[d]);
+                best = d < domains && scores[d] > scores[best] ? d : best;
+            }
+            double sure = exp((double)scores[best]) / sum;
+            b.request[i].domain = -1;
+            sy_executor_run(b.executor, &b.request[i], 1, NULL);
+            ck_assert_double_eq_tol(b.request[i].sureness, sure, 1e-5);
+            ck_assert_int_eq(b.request[i].taken.asked.gate[0], root);
+            if (b.request[i].status == SY_NOT_FOUND) {
+                const struct sy_cost *cost = &b.network->unit[0].cost;
+                ck_assert_int_eq(b.request[i].found, -1);
+                ck_assert(sure < 0.3 + 1e-5);
+                ck_assert_int_eq(
+                    b.request[i].madds,
+                    cost->madds + b.network->unit[b.network->first_gate + root]
+                                      .cost.madds);
+                abstained++;
+                continue;
+            }
+            struct sy_request named = copy(&b.request[i], outputs, answer);
+            named.domain = best;
+            sy_executor_run(b.executor, &named, 1, NULL);
+            int64_t gate =
+                b.network->unit[b.network->first_gate + root].cost.madds;
+            ck_assert_int_eq(b.request[i].found, best);
+            ck_assert_int_eq(b.request[i].madds, named.madds + gate);
+            ck_assert_mem_eq(b.answer[i], answer,
+                             (size_t)b.network->domain[best].classes *
+                                 sizeof(float));
+            found++;
+        }
+        end(&b);
+    }
+    ck_assert_int_gt(found, 50);
+    ck_assert_int_gt(abstained, 10);
+}
+END_TEST
+
+/* A gate node over two experts. */
+#define GATE(name, rest)                                                       \
+    "{\"kind\":\"gate\",\"gate\":\"" name "\"," rest                           \
+    "\"children\":[{\"kind\":\"expert\",\"expert\":\"e0\"},"                   \
+    "{\"kind\":\"expert\",\"expert\":\"e1\"}]}"
+
+START_TEST(a_gate_runs_what_it_reads_and_then_only_what_it_chooses)
+{
+    static struct bench b;
+    struct sy_executor_stats stats;
+    make_network(&b, 10);
+    struct sy_gate gates[2] = {
+        {.name = "at-stem", .expert = -1, .cells = 1, .outputs = 2},
+        {.name = "at-2",
+         .domain = 1,
+         .expert = EXPERTS,
+         .layers = 2,
+         .cells = 2,
+         .outputs = 2}};
+    sy_check_ok(sy_network_set_gates(&b.network, gates, 2, &err), err);
+    set_route(b.network, 0, GATE("at-stem", ""));
+    set_route(b.network, 1, GATE("at-2", "\"top\":1,"));
+    for (int g = 0; g < 2; g++) { /* only the bias speaks: the second child */
+        const struct sy_unit *unit =
+            &b.network->unit[b.network->first_gate + g];
+        b.network->values[unit->weight[1] + 1] = 1.0f;
+    }
+    start_network(&b, 1);
+    for (int domain = 0; domain < 2; domain++) {
+        struct sy_request *request = &b.request[0];
+        const struct sy_expert *second =
+            &b.network->expert[domain * EXPERTS + 1];
+        struct sy_route_experts ran = {1, {domain * EXPERTS + 1}};
+        struct sy_route_gates asked = {1, {domain}};
+        request->domain = domain;
+        sy_executor_run(b.executor, request, 1, &stats);
+        ck_assert_int_eq(request->taken.ran.count, 1);
+        ck_assert_int_eq(request->taken.expert, domain * EXPERTS + 1);
+        ck_assert_int_eq(request->taken.decision_count, 2);
+        ck_assert(!request->taken.decision[0].ended);
+        ck_assert(request->taken.decision[1].ended);
+        ck_assert_double_eq_tol(request->taken.decision[1].value,
+                                1 / (1 + exp(-1.0)), 1e-6);
+        ck_assert_int_eq(request->madds,
+                         sy_route_madds(b.network, &ran, &asked));
+        ck_assert_int_eq(stats.madds, request->madds);
+        int64_t alone =
+            sy_network_path_cost(b.network, &second->path, domain).madds +
+            b.network->unit[b.network->first_gate + domain].cost.madds;
+        ck_assert(domain == 1 || request->madds == alone);
+    }
+    end(&b);
+}
+END_TEST
+
+START_TEST(scores_that_are_no_numbers_fail_their_request_only)
+{
+    static struct bench b;
+    const struct sy_gate one = {
+        .name = "g0", .expert = -1, .cells = 1, .hidden = 3, .outputs = 2};
+    make_network(&b, 11);
+    sy_check_ok(sy_network_set_gates(&b.network, &one, 1, &err), err);
+    set_route(b.network, 0, GATE("g0", ""));
+    const struct sy_unit *unit = &b.network->unit[b.network->first_gate];
+    b.network->values[unit->weight[unit->plan.param_count - 1]] = NAN;
+    start_network(&b, 2);
+    for (int i = 0; i < REQUESTS; i++) {
+        b.request[i].domain = i == 5 ? 0 : 1;
+    }
+    sy_executor_run(b.executor, b.request, REQUESTS, NULL);
+    for (int i = 0; i < REQUESTS; i++) {
+        ck_assert_int_eq(b.request[i].status, i == 5 ? SY_INTERNAL : SY_OK);
+    }
+    ck_assert_int_eq(b.request[5].taken.ran.count, 0);
+    end(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("walks");
     TCase *tc = tcase_create("walks");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, routes_answer_what_their_experts_and_rules_make_of_it);
     tcase_add_test(tc, a_request_gets_in_a_batch_what_it_gets_alone);
     tcase_add_test(
@@ -356,6 +555,9 @@ int main(void)
     tcase_add_test(tc, a_cascade_that_ends_at_its_first_stage_costs_that_stage);
     tcase_add_test(tc, an_answer_that_is_no_number_fails_its_request_only);
     tcase_add_test(tc, an_ensembles_outputs_are_logarithms_of_its_answer);
+    tcase_add_test(tc, the_root_gate_finds_the_domain_or_abstains);
+    tcase_add_test(tc, a_gate_runs_what_it_reads_and_then_only_what_it_chooses);
+    tcase_add_test(tc, scores_that_are_no_numbers_fail_their_request_only);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

@@ -25,6 +25,8 @@
 #include "runtime/base/memory.h"
 #include "serving/batch.h"
 
+enum { PRESSED_PART = 4 /* of the places of a queue */ };
+
 struct srv_batcher {
     srv_run_fn run;
     int max_batch;
@@ -362,6 +364,16 @@ enum sy_status srv_batcher_submit(struct srv_batcher *batcher,
     }
     pthread_mutex_unlock(&batcher->lock);
     return status;
+}
+
+bool srv_batcher_is_pressed(struct srv_batcher *batcher,
+                            const struct srv_live *live)
+{
+    pthread_mutex_lock(&batcher->lock);
+    int places = batcher->queue.options.max_queue;
+    bool pressed = live->waiting.jobs > places / PRESSED_PART;
+    pthread_mutex_unlock(&batcher->lock);
+    return pressed;
 }
 
 enum sy_status srv_batcher_room(struct srv_batcher *batcher,

@@ -16,9 +16,10 @@ struct srv_context {
     struct srv_repository *repository;
     struct srv_batcher *batcher;
     _Atomic int64_t request_timeout_ns;
-    atomic_int max_images;     /* of one request */
-    int64_t started_s;         /* since the epoch */
-    struct srv_budget *budget; /* these three: NULL in tests */
+    atomic_int max_images;      /* of one request */
+    atomic_int degrade_percent; /* of a route's cost, under pressure; 0: all */
+    int64_t started_s;          /* since the epoch */
+    struct srv_budget *budget;  /* these three: NULL in tests */
     struct srv_metrics *metrics;
     _Atomic(struct srv_front *) front;
     atomic_bool draining; /* on the way to the end: not ready any more */

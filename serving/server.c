@@ -76,6 +76,7 @@ static void configure_context(struct srv_server *server)
     atomic_store(&server->context.request_timeout_ns,
                  s->request_timeout_ms * MS_NS);
     atomic_store(&server->context.max_images, s->max_images);
+    atomic_store(&server->context.degrade_percent, s->degrade_percent);
 }
 
 /* Reads the keys and who may do what. `gate` is changed on success only. */

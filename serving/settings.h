@@ -35,6 +35,8 @@
         "requests of one network that wait")                                   \
     INT(max_lag_us, "max-lag-us", "N", 500, 0, 1000000, true,                  \
         "that an HTTP thread is behind before it refuses; 0: any")             \
+    INT(degrade_percent, "degrade-percent", "N", 0, 0, 99, true,               \
+        "under pressure, of the MAdds of a route; 0: never degrade")           \
     INT(max_queue_delay_us, "max-queue-delay-us", "N", 0, 0, 1000000, true,    \
         "that a batch is waited for")                                          \
     INT(max_images, "max-images", "N", 4096, 1, 1 << 20, true,                 \

@@ -387,6 +387,8 @@ static enum MHD_Result run_handler(struct exchange *x)
     x->body_bytes = x->request.body_bytes;
     if (x->reply.status == 0 && has_room(x) && undo_coding(x)) {
         x->handled = true;
+        x->request.is_pressed = atomic_load(&x->front->max_lag_ns) > 0 &&
+                                srv_pace_is_pressed(&own_pace, x->whole_ns);
         enter_work(x);
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);

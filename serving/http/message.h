@@ -25,7 +25,7 @@ enum srv_method {
     SRV_OTHER_METHOD,
 };
 
-enum { SRV_MAX_CAPTURES = 4, SRV_MAX_HEADERS = 8, SRV_HEADER_BYTES = 160 };
+enum { SRV_MAX_CAPTURES = 4, SRV_MAX_HEADERS = 12, SRV_HEADER_BYTES = 160 };
 
 struct srv_route;
 
@@ -53,6 +53,7 @@ struct srv_request {
     char method_text[16];
     bool is_local; /* from this machine, and not through a proxy */
     bool is_tls;
+    bool is_pressed; /* its thread is behind; see pace.h */
 
     const char *body;  /* "" when there is none; ends with a NUL that */
     size_t body_bytes; /* body_bytes does not count */
@@ -72,6 +73,7 @@ struct srv_facts {
     char exit[64];
     int images;
     int64_t madds, queue_ns, compute_ns;
+    int64_t degraded_madds; /* what an image was cut down to; 0: nothing */
 };
 
 struct srv_reply {

@@ -30,15 +30,23 @@ void srv_pace_leave(struct srv_pace *pace)
     pace->count--;
 }
 
-/* At the end of a window. */
-static void decide(struct srv_pace *pace, bool behind)
+bool srv_pace_is_pressed(const struct srv_pace *pace, int64_t now_ns)
 {
-    if (behind) {
+    return pace->behind_ns != 0 &&
+           now_ns - pace->behind_ns < SRV_PACE_PRESSED_NS;
+}
+
+/* At the end of a window. */
+static void decide(struct srv_pace *pace, bool behind, int64_t now_ns)
+{
+    bool again = behind && srv_pace_is_pressed(pace, now_ns);
+    pace->behind_ns = behind ? now_ns : pace->behind_ns;
+    if (again) {
         int from = pace->limit > 0 && pace->limit < pace->most ? pace->limit
                                                                : pace->most;
         int limit = from - from / CUT_PARTS;
         pace->limit = limit > SRV_PACE_FLOOR ? limit : SRV_PACE_FLOOR;
-    } else if (pace->limit > 0 && pace->most >= pace->limit) {
+    } else if (!behind && pace->limit > 0 && pace->most >= pace->limit) {
         pace->limit += 1 + pace->limit / RAISE_PARTS;
     }
 }
@@ -48,7 +56,7 @@ void srv_pace_turn(struct srv_pace *pace, int64_t woken_ns, int64_t now_ns,
 {
     int64_t wait_ns = now_ns > woken_ns ? now_ns - woken_ns : 0;
     if (now_ns - pace->since_ns > WINDOW_TARGETS * target_ns) {
-        decide(pace, pace->least_ns > target_ns);
+        decide(pace, pace->least_ns > target_ns, now_ns);
         pace->since_ns = now_ns;
         pace->least_ns = wait_ns;
         pace->most = pace->count;

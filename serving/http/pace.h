@@ -30,16 +30,26 @@
 /* A pace is never lower: so many wait for nothing but the engine. */
 enum { SRV_PACE_FLOOR = 32 };
 
+/* So long a thread counts as pressed after it was behind. */
+#define SRV_PACE_PRESSED_NS INT64_C(50000000)
+
 /* Zeroed memory is a valid start: no limit is known yet. */
 struct srv_pace {
     int limit;                  /* 0: none */
     int count;                  /* in work */
     int most;                   /* of count, in the window that runs */
     int64_t since_ns, least_ns; /* the window's begin, the least wait in it */
+    int64_t behind_ns;          /* when it was behind last; 0: never */
 };
 
 /* Whether one more may be taken in. */
 bool srv_pace_has_room(const struct srv_pace *pace);
+
+/*
+ * Whether it was behind lately: from one window before anything is refused, so
+ * that cheaper answers can be tried first.
+ */
+bool srv_pace_is_pressed(const struct srv_pace *pace, int64_t now_ns);
 
 /* One more is in work, and one less. */
 void srv_pace_enter(struct srv_pace *pace);

@@ -166,6 +166,10 @@ static void put_line(struct srv_text *text, const struct srv_record *record)
         put_text(text, "exit", facts->exit);
         srv_text_printf(text, ",\"images\":%d,\"madds\":%lld", facts->images,
                         (long long)facts->madds);
+        if (facts->degraded_madds > 0) {
+            srv_text_printf(text, ",\"degraded\":%lld",
+                            (long long)facts->degraded_madds);
+        }
         put_us(text, "read_us", record->read_ns);
         put_us(text, "parse_us", record->parse_ns);
         put_us(text, "queue_us", facts->queue_ns);

@@ -31,6 +31,7 @@ void srv_metrics_count(struct srv_metrics *metrics,
     srv_buckets_add(&metrics->phase[SRV_PHASE_READ], record->read_ns);
     srv_buckets_add(&metrics->phase[SRV_PHASE_WRITE], record->write_ns);
     if (record->facts->images > 0) {
+        add(&metrics->degraded, record->facts->degraded_madds > 0 ? 1 : 0);
         srv_buckets_add(&metrics->phase[SRV_PHASE_PARSE], record->parse_ns);
         srv_buckets_add(&metrics->phase[SRV_PHASE_QUEUE],
                         record->facts->queue_ns);

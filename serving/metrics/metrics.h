@@ -32,6 +32,7 @@ struct srv_metrics {
     _Atomic int64_t requests[SRV_METRIC_ROUTES + 1][SRV_METRIC_CODES];
     _Atomic int64_t rejected[SRV_METRIC_CODES];
     _Atomic int64_t body_bytes, reply_bytes;
+    _Atomic int64_t degraded; /* answered for less than their route costs */
     struct srv_buckets phase[SRV_PHASES];
     struct srv_buckets total;
 };

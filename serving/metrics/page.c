@@ -355,6 +355,9 @@ static void put_batcher(struct page *page)
             (double)atomic_load(&metrics->body_bytes));
     put_one(page, "switchyard_http_reply_bytes_total", "counter",
             "Bytes of answers", (double)atomic_load(&metrics->reply_bytes));
+    put_one(page, "switchyard_degraded_total", "counter",
+            "Requests answered for less than their route costs",
+            (double)atomic_load(&metrics->degraded));
     if (page->server->budget != NULL) {
         put_one(page, "switchyard_request_memory_bytes", "gauge",
                 "Memory that bodies and tensors hold",

@@ -70,6 +70,9 @@ static void put_answer(struct srv_text *text, const struct srv_job *job)
     char *told = srv_way_explain(job);
     srv_text_puts(text, told != NULL ? told : "null");
     sy_free(told);
+    if (job->degraded) {
+        srv_text_printf(text, ",\"degraded\":%lld", (long long)job->max_madds);
+    }
     srv_text_puts(text, "}");
     srv_text_puts(text, ",\"snapshot\":");
     srv_text_string(text, srv_job_label(job));
@@ -179,7 +182,7 @@ void srv_classify(void *context, const struct srv_request *in,
         srv_reply_error(reply, 500, "out of memory");
         goto out;
     }
-    srv_work_open(work, server);
+    srv_work_open(work, server, in);
     if (parse(&work->job, server, &model, in, &err) != SY_OK) {
         srv_work_refuse(work, &model, &err, reply);
         sy_free(work);

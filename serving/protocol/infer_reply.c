@@ -189,6 +189,9 @@ static void put_head(struct srv_text *json, const struct srv_infer *infer)
     if (infer->params.explain) {
         put_decisions(json, job);
     }
+    if (job->degraded) {
+        srv_text_printf(json, ",\"degraded\":%lld", (long long)job->max_madds);
+    }
     srv_text_printf(json, ",\"madds\":%lld},\"outputs\":[",
                     (long long)job->madds);
 }

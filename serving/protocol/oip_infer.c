@@ -86,7 +86,7 @@ SRV_HANDLER(srv_oip_infer)
         srv_reply_error(reply, 500, "out of memory");
         goto out;
     }
-    srv_work_open(&call->work, server);
+    srv_work_open(&call->work, server, in);
     if (parse(call, &model, in, &err) != SY_OK) {
         srv_work_refuse(&call->work, &model, &err, reply);
         sy_free(call);

@@ -305,7 +305,7 @@ SRV_HANDLER(srv_tf_predict)
         srv_reply_error(reply, 500, "out of memory");
         goto out;
     }
-    srv_work_open(&call->work, server);
+    srv_work_open(&call->work, server, in);
     if (parse(call, &model, in, &err) != SY_OK) {
         srv_work_refuse(&call->work, &model, &err, reply);
         release(call);

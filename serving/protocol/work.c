@@ -13,9 +13,11 @@
 #include "runtime/executor/top.h"
 #include "serving/protocol/way.h"
 
-void srv_work_open(struct srv_work *work, struct srv_context *server)
+void srv_work_open(struct srv_work *work, struct srv_context *server,
+                   const struct srv_request *in)
 {
-    *work = (struct srv_work){.server = server, .opened_ns = sy_now_ns()};
+    *work = (struct srv_work){
+        .server = server, .opened_ns = sy_now_ns(), .pressed = in->is_pressed};
 }
 
 void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
@@ -27,6 +29,33 @@ void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
     srv_reply_failure(reply, err);
 }
 
+/*
+ * Under pressure an image may cost `degrade_percent` of its route, but no less
+ * than the route's cheapest answer: routes without one go on as ever. Two
+ * routes cut at two places compare badly, so a trial does not see it.
+ */
+static void degrade(struct srv_work *work)
+{
+    struct srv_job *job = work->job;
+    int percent = atomic_load(&work->server->degrade_percent);
+    if (percent == 0 || job->expert >= 0 ||
+        !(work->pressed ||
+          srv_batcher_is_pressed(work->server->batcher, job->live))) {
+        return;
+    }
+    const struct sy_network *network = srv_job_network(job);
+    int domain = job->pick.named_domain;
+    int64_t whole = job->pick.named->cost_madds[domain];
+    int64_t least = sy_route_least_madds(network->route[domain], network);
+    int64_t most = whole * percent / 100;
+    most = most > least ? most : least;
+    if (most < whole && (job->max_madds == 0 || most < job->max_madds)) {
+        job->max_madds = most;
+        job->degraded = true;
+        job->pick.compare = false;
+    }
+}
+
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
 {
     struct srv_job *job = work->job;
@@ -34,6 +63,7 @@ void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
     if (job->timeout_ns > 0 && job->timeout_ns < timeout_ns) {
         timeout_ns = job->timeout_ns;
     }
+    degrade(work);
     work->filled_ns = sy_now_ns();
     job->deadline_ns = work->opened_ns + timeout_ns;
     if (srv_batcher_submit(work->server->batcher, job, wake, waiter,
@@ -109,6 +139,7 @@ static void put_facts(const struct srv_job *job, struct srv_facts *facts)
     snprintf(facts->exit, sizeof facts->exit, "%s", srv_way_exit(job));
     facts->images = job->image_count;
     facts->madds = job->madds;
+    facts->degraded_madds = job->degraded ? job->max_madds : 0;
     facts->queue_ns = job->queue_ns;
     facts->compute_ns = job->compute_ns;
 }
@@ -152,6 +183,10 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
                      srv_way_experts(job, experts));
     srv_reply_header(reply, "Switchyard-Exit", "%s", srv_way_exit(job));
     srv_reply_header(reply, "Switchyard-Madds", "%lld", (long long)job->madds);
+    if (job->degraded) {
+        srv_reply_header(reply, "Switchyard-Degraded", "%lld",
+                         (long long)job->max_madds);
+    }
 }
 
 int srv_job_class(const struct srv_job *job, int image)

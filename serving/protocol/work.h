@@ -24,9 +24,11 @@ struct srv_work {
     int64_t opened_ns; /* the whole request was there */
     int64_t filled_ns; /* the job held its images */
     int64_t woken_ns;  /* the answer's numbers were there */
+    bool pressed;      /* the request's thread was behind */
 };
 
-void srv_work_open(struct srv_work *work, struct srv_context *server);
+void srv_work_open(struct srv_work *work, struct srv_context *server,
+                   const struct srv_request *in);
 
 /*
  * Answers a failure that came before there was a job, and counts it for the
@@ -35,7 +37,11 @@ void srv_work_open(struct srv_work *work, struct srv_context *server);
 void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
                      const struct sy_error *err, struct srv_reply *reply);
 
-/* Hands the job to the batcher; `wake(waiter)` comes in any case, once. */
+/*
+ * Hands the job to the batcher; `wake(waiter)` comes in any case, once. Under
+ * pressure, where the operator switched that on, its images may then cost only
+ * a part of what their route costs.
+ */
 void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter);
 
 /* Nobody waits any more: ends the job, whose wake comes as ever. */
@@ -48,7 +54,8 @@ void srv_work_cancel(struct srv_work *work);
 bool srv_work_done(struct srv_work *work, struct srv_reply *reply);
 
 /* The answer is encoded in the reply: counts it, and adds its headers,
-   Switchyard-{Snapshot,Domain,Experts,Madds}, which tell the route. */
+   Switchyard-{Snapshot,Domain,Experts,Exit,Madds,Degraded}, which tell the
+   route. */
 void srv_work_answered(struct srv_work *work, struct srv_reply *reply);
 
 /* The class of the i-th image: highest probability, ties to the lower. */

@@ -20,6 +20,7 @@ struct srv_context oip_server;
 static struct sy_pool *pool;
 struct sy_shape oip_shape;
 int oip_classes;
+bool oip_pressed;
 
 static void set_routes(struct sy_network *network, const char *text)
 {
@@ -128,6 +129,7 @@ int oip_ask_bytes(enum srv_method method, const char *raw, const char *header,
     memset(&request, 0, sizeof request);
     memset(reply, 0, sizeof *reply);
     request.method = method;
+    request.is_pressed = oip_pressed;
     sy_check_ok(srv_target_parse(&request.target, raw, &err), err);
     if (!srv_route_find(srv_routes, &request, reply)) {
         return reply->status;

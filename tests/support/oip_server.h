@@ -16,6 +16,7 @@
 extern struct srv_context oip_server;
 extern struct sy_shape oip_shape; /* of the network's input */
 extern int oip_classes;           /* of domain d0 */
+extern bool oip_pressed;          /* requests come by a thread that is behind */
 
 void oip_set_up(void);
 

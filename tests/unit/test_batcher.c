@@ -291,6 +291,33 @@ START_TEST(a_full_queue_refuses_without_calling_the_waiter)
 }
 END_TEST
 
+START_TEST(a_queue_is_pressed_when_a_quarter_of_it_is_taken)
+{
+    struct srv_live *live = new_live();
+    struct srv_batcher *batcher = new_batcher(1, 8);
+    struct waiter waiter = WAITER;
+    struct srv_job *job[4];
+    hold(true);
+    for (int i = 0; i < 4; i++) {
+        job[i] = new_job(live, 1, (float)i);
+        submit(batcher, job[i], &waiter);
+        if (i == 0) {
+            wait_until_inside();
+        }
+        /* One runs; the others wait in eight places. */
+        ck_assert_int_eq(srv_batcher_is_pressed(batcher, live), i == 3);
+    }
+    hold(false);
+    await(&waiter, 4);
+    ck_assert(!srv_batcher_is_pressed(batcher, live));
+    for (int i = 0; i < 4; i++) {
+        srv_job_unref(job[i]);
+    }
+    srv_batcher_free(batcher);
+    srv_live_unref(live);
+}
+END_TEST
+
 START_TEST(a_deadline_ends_a_job_that_waits_and_one_that_runs)
 {
     struct srv_live *live = new_live();
@@ -548,6 +575,7 @@ int main(void)
     tcase_add_test(tc, a_large_job_is_split_and_lets_others_pass_between);
     tcase_add_test(tc, a_batch_never_mixes_states_of_a_network);
     tcase_add_test(tc, a_full_queue_refuses_without_calling_the_waiter);
+    tcase_add_test(tc, a_queue_is_pressed_when_a_quarter_of_it_is_taken);
     tcase_add_test(tc, a_deadline_ends_a_job_that_waits_and_one_that_runs);
     tcase_add_test(tc, a_split_job_can_expire_between_its_batches);
     tcase_add_test(tc, a_cancelled_job_frees_its_place_and_is_told_once);

@@ -78,6 +78,76 @@ START_TEST(a_budget_ends_a_route_before_it_is_passed)
 }
 END_TEST
 
+/* What d0 costs with that setting, and what the answer says was allowed. */
+static json_int_t cost(int percent, bool pressed, json_int_t *allowed)
+{
+    struct srv_reply reply;
+    char *body = oip_make_body(1, false, "", "");
+    atomic_store(&oip_server.degrade_percent, percent);
+    oip_pressed = pressed;
+    ck_assert_int_eq(
+        oip_ask_bytes(SRV_POST, d0, NULL, body, strlen(body), &reply), 200);
+    json_t *root = json_loadb(reply.body, reply.body_bytes, 0, NULL);
+    json_int_t madds = json_integer_value(parameter(root, "madds"));
+    *allowed = json_integer_value(parameter(root, "degraded"));
+    const struct srv_header *last = &reply.header[reply.header_count - 1];
+    ck_assert_int_eq(strcmp(last->name, "Switchyard-Degraded") == 0,
+                     *allowed != 0);
+    ck_assert_int_eq(reply.facts.degraded_madds, *allowed);
+    json_decref(root);
+    srv_reply_release(&reply);
+    sy_free(body);
+    oip_pressed = false;
+    return madds;
+}
+
+START_TEST(a_server_under_pressure_answers_for_less_and_says_so)
+{
+    json_int_t allowed;
+    oip_set_up_route(CASCADE("2"));
+    json_int_t whole = cost(0, true, &allowed);
+    ck_assert_int_eq(allowed, 0);
+    ck_assert_int_eq(cost(99, false, &allowed), whole);
+    ck_assert_int_eq(allowed, 0);
+    json_int_t less = cost(99, true, &allowed);
+    ck_assert_int_lt(less, whole);
+    ck_assert_int_le(less, allowed);
+    ck_assert_int_eq(allowed, whole * 99 / 100);
+    /* Never less than the cheapest answer. */
+    json_int_t least = cost(1, true, &allowed);
+    ck_assert_int_eq(least, allowed);
+    ck_assert_int_le(least, less);
+    oip_tear_down();
+}
+END_TEST
+
+START_TEST(a_route_of_one_expert_is_never_degraded)
+{
+    json_int_t allowed;
+    oip_set_up();
+    json_int_t whole = cost(0, false, &allowed);
+    ck_assert_int_eq(cost(1, true, &allowed), whole);
+    ck_assert_int_eq(allowed, 0);
+    oip_tear_down();
+}
+END_TEST
+
+START_TEST(a_requests_own_lower_budget_is_no_degradation)
+{
+    char members[64];
+    json_int_t allowed;
+    oip_set_up_route(CASCADE("2"));
+    json_int_t least = cost(1, true, &allowed);
+    oip_pressed = true;
+    snprintf(members, sizeof members, "\"max_madds\":%lld", (long long)least);
+    json_t *reply = ask(members);
+    ck_assert_ptr_null(parameter(reply, "degraded"));
+    json_decref(reply);
+    oip_pressed = false;
+    oip_tear_down();
+}
+END_TEST
+
 START_TEST(an_ensembles_answer_is_of_several)
 {
     oip_set_up_route(
@@ -106,6 +176,9 @@ int main(void)
     TCase *tc = tcase_create("all");
     tcase_add_loop_test(tc, a_cascade_tells_where_it_ended_and_why, 0, 2);
     tcase_add_test(tc, a_budget_ends_a_route_before_it_is_passed);
+    tcase_add_test(tc, a_server_under_pressure_answers_for_less_and_says_so);
+    tcase_add_test(tc, a_route_of_one_expert_is_never_degraded);
+    tcase_add_test(tc, a_requests_own_lower_budget_is_no_degradation);
     tcase_add_test(tc, an_ensembles_answer_is_of_several);
     tcase_add_test(tc, explain_is_a_boolean);
     suite_add_tcase(suite, tc);

@@ -51,6 +51,9 @@ START_TEST(a_thread_that_stays_behind_takes_in_fewer_from_what_it_has)
 {
     fresh(1000);
     turns(2300, 2 * TARGET_US); /* a window, after the one that began well */
+    ck_assert(srv_pace_is_pressed(&pace, now_ns));
+    ck_assert(srv_pace_has_room(&pace)); /* not before cheaper answers */
+    turns(1050, 2 * TARGET_US);
     ck_assert_int_eq(pace.limit, 800);
     ck_assert(!srv_pace_has_room(&pace));
     for (int i = 0; i < 200; i++) {
@@ -70,6 +73,20 @@ START_TEST(one_that_waited_less_shows_that_a_thread_is_not_behind)
         turns(500, 40 * TARGET_US);
         turns(50, 10);
     }
+    ck_assert_int_eq(pace.limit, 0);
+    leave_all();
+}
+END_TEST
+
+START_TEST(pressure_passes_and_a_lag_after_it_is_a_first_one)
+{
+    fresh(1000);
+    turns(2300, 2 * TARGET_US);
+    ck_assert(srv_pace_is_pressed(&pace, now_ns));
+    turns(60000, 10);
+    ck_assert(!srv_pace_is_pressed(&pace, now_ns));
+    turns(2300, 2 * TARGET_US);
+    ck_assert(srv_pace_is_pressed(&pace, now_ns));
     ck_assert_int_eq(pace.limit, 0);
     leave_all();
 }
@@ -129,6 +146,7 @@ int main(void)
     tcase_add_test(tc,
                    a_thread_that_stays_behind_takes_in_fewer_from_what_it_has);
     tcase_add_test(tc, one_that_waited_less_shows_that_a_thread_is_not_behind);
+    tcase_add_test(tc, pressure_passes_and_a_lag_after_it_is_a_first_one);
     tcase_add_test(tc, however_far_behind_some_are_always_taken_in);
     tcase_add_test(tc, the_limit_rises_while_it_is_reached_and_only_then);
     tcase_add_test(tc, a_clock_that_stands_still_is_no_lag);

@@ -66,8 +66,8 @@ enum sy_status srv_batcher_room(struct srv_batcher *batcher,
                                 struct sy_error *err) SY_MUST_USE;
 
 /*
- * Whether more than a quarter of the network's places is taken, which is half of what a
- * single domain may take. Thread: any.
+ * Whether more than a quarter of the network's places is taken, which is half
+ * of what a single domain may take. Thread: any.
  */
 bool srv_batcher_is_pressed(struct srv_batcher *batcher,
                             const struct srv_live *live);

@@ -49,8 +49,8 @@ static void count_right(const struct srv_inputs *inputs, int domain,
     for (int i = 0; i < inputs->count; i++) {
         const struct srv_input *input = &inputs->input[i];
         bool counts = domain < 0 || input->domain == domain;
-        *answered += counts && input->snapshot[0] != '\0';
-        *right += counts && input->snapshot[0] != '\0' && input->right;
+        *answered += counts && input->answered;
+        *right += counts && input->answered && input->right;
     }
 }
 
@@ -101,7 +101,7 @@ static int print_json(const char *url, const struct srv_inputs *inputs,
     }
     return cli_json(json_pack(
         "{s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:I, s:I, s:f, s:I, s:o, s:I, "
-        "s:o, s:i, s:i, s:o, s:I, s:o}",
+        "s:o, s:i, s:i, s:o, s:i, s:I, s:o}",
         "url", url, "network", inputs->network, "loop",
         options->rate > 0.0 ? "open" : "closed", "send",
         srv_load_format_names[inputs->format], "clients", options->clients,
@@ -111,8 +111,9 @@ static int print_json(const char *url, const struct srv_inputs *inputs,
         (json_int_t)r->refused, "failed", failures_json(r), "failures",
         (json_int_t)srv_load_failures(r), "latency_us",
         latency_json(&r->latency), "inputs", inputs->count, "answered",
-        answered, "top1", top1_json(inputs, -1), "connections",
-        (json_int_t)r->connections, "domains", domains));
+        answered, "top1", top1_json(inputs, -1), "alike",
+        srv_inputs_alike(inputs), "connections", (json_int_t)r->connections,
+        "domains", domains));
 }
 
 static void print_latency(const struct srv_histogram *latency)

@@ -77,8 +77,8 @@ static int best_of(const struct said *said)
 static int64_t way_madds(const struct srv_job *job,
                          const struct sy_request *request)
 {
-    return sy_route_union_madds(sy_snapshot_network(job->live->snapshot),
-                                &request->taken.ran);
+    return sy_route_madds(sy_snapshot_network(job->live->snapshot),
+                          &request->taken.ran, &request->taken.asked);
 }
 
 /* Counts an image that both ran. */
@@ -146,6 +146,10 @@ static struct sy_route_taken named_way(const struct srv_job *job,
     taken.expert = named_expert(job, taken.expert);
     for (int i = 0; i < taken.ran.count; i++) {
         taken.ran.expert[i] = named_expert(job, taken.ran.expert[i]);
+    }
+    for (int i = 0; i < taken.asked.count && job->pick.named != job->live;
+         i++) {
+        taken.asked.gate[i] = job->live->trial->next_gate[taken.asked.gate[i]];
     }
     return taken;
 }

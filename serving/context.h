@@ -11,6 +11,7 @@
 
 struct srv_front;
 struct srv_metrics;
+struct srv_swaps;
 
 struct srv_context {
     struct srv_repository *repository;
@@ -19,6 +20,7 @@ struct srv_context {
     atomic_int max_images;      /* of one request */
     atomic_int degrade_percent; /* of a route's cost, under pressure; 0: all */
     int64_t started_s;          /* since the epoch */
+    struct srv_swaps *swaps;    /* NULL: no packs are swapped */
     struct srv_budget *budget;  /* these three: NULL in tests */
     struct srv_metrics *metrics;
     _Atomic(struct srv_front *) front;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "runtime/artefact/artefact.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 
@@ -127,16 +128,24 @@ static void publish(struct srv_repository *repository, struct slot *slot,
     srv_live_unref(dropped);
 }
 
+struct srv_live_options srv_repository_live_options(
+    const struct srv_repository *repository, const char *name)
+{
+    return (struct srv_live_options){
+        .repository = repository->path,
+        .name = name,
+        .pool = repository->options.pool,
+        .budget = repository->options.budget,
+        .max_batch = repository->options.max_batch,
+    };
+}
+
 /* Loads one slot and publishes the outcome, which is left in `err`. */
 static void load_slot(struct srv_repository *repository, struct slot *slot,
                       struct sy_error *err)
 {
-    struct srv_live_options options = {.repository = repository->path,
-                                       .name = slot->name,
-                                       .pool = repository->options.pool,
-                                       .budget = repository->options.budget,
-                                       .max_batch =
-                                           repository->options.max_batch};
+    struct srv_live_options options =
+        srv_repository_live_options(repository, slot->name);
     struct srv_live *live = NULL;
     if (srv_live_load(&live, &options, err) == SY_OK) {
         sy_log_info("network %s: version %d ready after %.1f ms", live->name,
@@ -340,6 +349,38 @@ enum sy_status srv_repository_load(struct srv_repository *repository,
     }
     pthread_mutex_unlock(&repository->lock);
     return status;
+}
+
+enum sy_status srv_repository_replace(struct srv_repository *repository,
+                                      const char *name,
+                                      const struct srv_live *expected,
+                                      struct srv_live *live, int64_t *took_ns,
+                                      struct sy_error *err)
+{
+    struct slot *slot = find_slot(repository, name);
+    if (slot == NULL) {
+        return sy_fail(err, SY_NOT_FOUND, "network '%s' is not found", name);
+    }
+    pthread_mutex_lock(&repository->lock);
+    weigh(repository, live);
+    pthread_mutex_unlock(&repository->lock);
+    struct srv_live *old = NULL;
+    int64_t start_ns = sy_now_ns();
+    pthread_mutex_lock(&repository->lock);
+    if (slot->live != NULL && slot->live == expected) {
+        old = slot->live;
+        slot->live = srv_live_ref(live);
+    }
+    pthread_mutex_unlock(&repository->lock);
+    *took_ns = sy_now_ns() - start_ns;
+    if (old == NULL) {
+        return sy_fail(err, SY_BUSY,
+                       "network '%s' was loaded or unloaded meanwhile: stage "
+                       "the pack again",
+                       name);
+    }
+    srv_live_unref(old);
+    return SY_OK;
 }
 
 enum sy_status srv_repository_unload(struct srv_repository *repository,

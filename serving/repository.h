@@ -80,6 +80,22 @@ enum sy_status srv_repository_load(struct srv_repository *repository,
                                    struct sy_error *err) SY_MUST_USE;
 
 /*
+ * Serves `live` (of which a reference is taken) under that name in place of
+ * `expected`, from one request to the next: a pointer is exchanged. *took_ns
+ * becomes how long that step took. SY_BUSY: something else is served by now.
+ */
+enum sy_status srv_repository_replace(struct srv_repository *repository,
+                                      const char *name,
+                                      const struct srv_live *expected,
+                                      struct srv_live *live, int64_t *took_ns,
+                                      struct sy_error *err) SY_MUST_USE;
+
+/* How networks of it are made ready, for who makes another state of one; the
+   name is borrowed. */
+struct srv_live_options srv_repository_live_options(
+    const struct srv_repository *repository, const char *name);
+
+/*
  * Serves a network no more, at once for requests that come; those under way
  * end as ever. SY_NOT_FOUND: no such network.
  */

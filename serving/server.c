@@ -1,12 +1,12 @@
 /*
  * server.c - putting the parts together, and taking them apart in order.
  *
- * DESIGN: ownership is a stack: pool, repository, batcher, front. Each uses
- * only those below it, so they are made in this order and freed in the other.
- * Stopping walks from the top: the front stops accepting and waits for its
- * requests; the batcher then ends what is left, which wakes every connection
- * that sleeps (the HTTP library forbids ending with a sleeping one); the
- * front sends those last answers and ends.
+ * DESIGN: ownership is a stack: pool, repository, swaps, batcher, front. Each
+ * uses only those below it, so they are made in this order and freed in the
+ * other. Stopping walks from the top: the front stops accepting and waits for
+ * its requests; the batcher then ends what is left, which wakes every
+ * connection that sleeps (the HTTP library forbids ending with a sleeping one);
+ * the front sends those last answers and ends.
  *
  * The thread that runs the server looks after everything that has to happen
  * now and then: signals, the sweep over connections, the watchdog.
@@ -33,6 +33,7 @@
 #include "serving/log/access.h"
 #include "serving/metrics/metrics.h"
 #include "serving/protocol/routes.h"
+#include "serving/swap/swap.h"
 #include "serving/systemd.h"
 
 #define MS_NS INT64_C(1000000)
@@ -142,6 +143,10 @@ static enum sy_status start_engine(struct srv_server *server,
                                                 .weight_count = s->weight_count,
                                                 .max_batch = s->max_batch};
     SY_TRY(srv_repository_new(&server->context.repository, &repository, err));
+    struct srv_stage_options stage = {.max_us = s->pack_max_us};
+    snprintf(stage.pack_keys, sizeof stage.pack_keys, "%s", s->pack_keys);
+    SY_TRY(srv_swaps_new(&server->context.swaps, server->context.repository,
+                         &stage, err));
     struct srv_batcher_options batcher = {.queue = srv_settings_queue(s)};
     return srv_batcher_new(&server->context.batcher, &batcher, err);
 }
@@ -404,6 +409,7 @@ static void drain(struct srv_server *server)
                     server->settings.drain_ms);
     }
     srv_batcher_stop(server->context.batcher);
+    srv_swaps_stop(server->context.swaps);
     srv_repository_stop(server->context.repository);
     until_ns = sy_now_ns() + LAST_ANSWERS_MS * MS_NS;
     if (!srv_front_wait(server->front, until_ns)) {
@@ -454,6 +460,7 @@ void srv_server_free(struct srv_server *server)
     drain(server);
     srv_front_free(server->front);
     srv_batcher_free(server->context.batcher);
+    srv_swaps_free(server->context.swaps);
     srv_repository_free(server->context.repository);
     sy_pool_free(server->pool);
     srv_access_log_close(server->access);

@@ -71,6 +71,10 @@
     TEXT(tls_client_ca, "tls-client-ca", "FILE", "", false,                    \
          "clients must show a certificate of these authorities")               \
     TEXT(keys, "keys", "FILE", "", true, "API keys (--make-key makes one)")    \
+    TEXT(pack_keys, "pack-keys", "FILE", "", false,                            \
+         "public keys, one of which an expert pack must be signed with")       \
+    INT(pack_max_us, "pack-max-us", "N", 0, 0, 1 << 30, false,                 \
+        "that a staged pack may take for an image alone; 0: any")              \
     FLAG(insecure_admin, "insecure-admin", true,                               \
          "administration from elsewhere without TLS")                          \
     TEXT(access_log, "access-log", "FILE", "", true,                           \

@@ -397,7 +397,9 @@ void srv_inputs_close(struct srv_inputs *inputs)
 {
     for (int i = 0; i < inputs->count; i++) {
         sy_free(inputs->input[i].request);
-        sy_free(inputs->input[i].answer);
+        for (int k = 0; k < SRV_LOAD_SNAPSHOTS; k++) {
+            sy_free(inputs->input[i].known[k].answer);
+        }
     }
     sy_free(inputs->input);
     json_decref(inputs->described);

@@ -36,6 +36,11 @@ struct srv_inputs_options {
     uint64_t seed;
 };
 
+enum {
+    SRV_LOAD_SNAPSHOTS = 4, /* whose answers are remembered of each input */
+    SRV_LOAD_SNAPSHOT_BYTES = 160
+};
+
 /* How an answer compares with what was known before. */
 enum srv_answer {
     SRV_ANSWER_SAME,  /* the same bits as before */
@@ -44,16 +49,23 @@ enum srv_answer {
     SRV_ANSWER_NONE   /* not an answer to this request */
 };
 
-/* One request, and what is known of its answer. Owned by srv_inputs. */
+/* What a snapshot computed for an input. */
+struct srv_known {
+    char snapshot[SRV_LOAD_SNAPSHOT_BYTES]; /* "": nothing yet */
+    char *answer;                           /* owned */
+    size_t answer_bytes;
+};
+
+/* One request, and what is known of its answers. Owned by srv_inputs. */
 struct srv_input {
     int domain; /* index into srv_inputs.domain */
     int label;  /* the true class, index of the network's label; -1: unknown */
     char *request;
     size_t request_bytes;
-    char snapshot[SY_NAME_BYTES]; /* that answered; "": none yet */
-    char *answer;
-    size_t answer_bytes;
-    bool right; /* the answer is `label` */
+    struct srv_known known[SRV_LOAD_SNAPSHOTS]; /* the latest ones */
+    int known_count;                            /* ever; the ring's place */
+    bool answered;
+    bool right; /* the last first answer of a snapshot is `label` */
 };
 
 struct srv_input_domain {
@@ -85,12 +97,21 @@ enum sy_status srv_inputs_open(struct srv_inputs *inputs, const char *url,
                                struct sy_error *err) SY_MUST_USE;
 void srv_inputs_close(struct srv_inputs *inputs);
 
+/*
+ * Pairs of snapshots that gave an input the same bits, over all inputs: 0 where
+ * snapshots differ on everything, so that an answer can only be of the one
+ * that it names.
+ */
+int srv_inputs_alike(const struct srv_inputs *inputs);
+
 /* The index of an input: a domain by its share, then any of its images. */
 int srv_inputs_draw(const struct srv_inputs *inputs, struct sy_rng *rng);
 
 /*
  * Judges the body of a 200. What is compared is what the network computed:
  * the outputs, or label and probabilities; not the time that an answer tells.
+ * An input's answers are remembered for its latest SRV_LOAD_SNAPSHOTS
+ * snapshots, so that those of a server that goes back and forth are compared.
  */
 enum srv_answer srv_inputs_judge(struct srv_inputs *inputs, int index,
                                  const char *body, size_t bytes);

@@ -288,40 +288,86 @@ static enum srv_wire_state wait_for_answer(struct srv_wire *wire,
     return state;
 }
 
+/* The bytes of a request, owned; NULL: no memory. */
+static char *write_request(const struct srv_wire_target *target,
+                           const struct srv_wire_request *request,
+                           size_t *bytes)
+{
+    size_t room = strlen(request->path) + strlen(request->headers) +
+                  sizeof target->host + request->body_bytes + 128;
+    char *text = sy_alloc(room);
+    if (text == NULL) {
+        return NULL;
+    }
+    int head = snprintf(text, room,
+                        "%s %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: "
+                        "%zu\r\n\r\n",
+                        request->method, request->path, target->host,
+                        request->headers, request->body_bytes);
+    SY_ASSERT(head > 0 && (size_t)head + request->body_bytes <= room);
+    if (request->body_bytes > 0) {
+        memcpy(text + head, request->body, request->body_bytes);
+    }
+    *bytes = (size_t)head + request->body_bytes;
+    return text;
+}
+
+enum sy_status srv_wire_ask(const struct srv_wire_target *target,
+                            const struct srv_wire_request *request, int *code,
+                            char **body, size_t *bytes, struct sy_error *err)
+{
+    struct srv_wire wire;
+    size_t length;
+    char *text = write_request(target, request, &length);
+    if (text == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "out of memory for a request");
+    }
+    enum sy_status status;
+    srv_wire_init(&wire);
+    SY_TRY_OUT(srv_wire_open(&wire, target, err));
+    enum srv_wire_state state = wait_for_answer(
+        &wire, srv_wire_send(&wire, text, length), request->timeout_ms);
+    if (state != SRV_WIRE_DONE) {
+        status =
+            sy_fail(err, SY_IO, "http://%s%s: %s", target->host, request->path,
+                    state == SRV_WIRE_NO_ONE ? "nobody answers there"
+                    : state == SRV_WIRE_NOT_HTTP
+                        ? "the answer is not HTTP/1.1 with a length"
+                        : "no answer came");
+        goto out;
+    }
+    *code = wire.status;
+    *bytes = wire.body_bytes;
+    memmove(wire.in, srv_wire_body(&wire), wire.body_bytes + 1);
+    *body = wire.in;
+    wire.in = NULL;
+out:
+    srv_wire_release(&wire);
+    sy_free(text);
+    return status;
+}
+
 enum sy_status srv_wire_get(const struct srv_wire_target *target,
                             const char *path, const char *headers,
                             int timeout_ms, char **body, size_t *bytes,
                             struct sy_error *err)
 {
-    struct srv_wire wire;
-    char request[8192];
-    int length = snprintf(request, sizeof request,
-                          "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path,
-                          target->host, headers);
-
-    if (length < 0 || (size_t)length >= sizeof request) {
-        return sy_fail(err, SY_BAD_INPUT, "the headers are too long");
+    struct srv_wire_request request = {.method = "GET",
+                                       .path = path,
+                                       .headers = headers,
+                                       .timeout_ms = timeout_ms};
+    char *found = NULL;
+    size_t length = 0;
+    int code = 0;
+    SY_TRY(srv_wire_ask(target, &request, &code, &found, &length, err));
+    if (code != 200) {
+        enum sy_status status =
+            sy_fail(err, SY_IO, "http://%s%s: status %d: %.200s", target->host,
+                    path, code, found);
+        sy_free(found);
+        return status;
     }
-    srv_wire_init(&wire);
-    SY_TRY(srv_wire_open(&wire, target, err));
-    enum srv_wire_state state = wait_for_answer(
-        &wire, srv_wire_send(&wire, request, (size_t)length), timeout_ms);
-    enum sy_status status = SY_OK;
-    if (state != SRV_WIRE_DONE) {
-        status = sy_fail(err, SY_IO, "http://%s%s: %s", target->host, path,
-                         state == SRV_WIRE_NO_ONE ? "nobody answers there"
-                         : state == SRV_WIRE_NOT_HTTP
-                             ? "the answer is not HTTP/1.1 with a length"
-                             : "no answer came");
-    } else if (wire.status != 200) {
-        status = sy_fail(err, SY_IO, "http://%s%s: status %d: %.200s",
-                         target->host, path, wire.status, srv_wire_body(&wire));
-    } else {
-        *bytes = wire.body_bytes;
-        memmove(wire.in, srv_wire_body(&wire), wire.body_bytes + 1);
-        *body = wire.in;
-        wire.in = NULL;
-    }
-    srv_wire_release(&wire);
-    return status;
+    *body = found;
+    *bytes = length;
+    return SY_OK;
 }

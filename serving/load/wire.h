@@ -79,6 +79,25 @@ uint32_t srv_wire_events(const struct srv_wire *wire);
 
 const char *srv_wire_body(const struct srv_wire *wire);
 
+/* A request of its own, for srv_wire_ask; strings are borrowed. */
+struct srv_wire_request {
+    const char *method, *path;
+    const char *headers; /* lines that end with \r\n, or "" */
+    const char *body;    /* or NULL */
+    size_t body_bytes;
+    int timeout_ms;
+};
+
+/*
+ * A whole exchange on a connection of its own, which blocks for at most the
+ * timeout. The answer's body is owned by the caller (sy_free), whatever its
+ * status is, and ends with a NUL.
+ */
+enum sy_status srv_wire_ask(const struct srv_wire_target *target,
+                            const struct srv_wire_request *request, int *code,
+                            char **body, size_t *bytes,
+                            struct sy_error *err) SY_MUST_USE;
+
 /*
  * A whole exchange that blocks for at most `timeout_ms`: GET `path`, 200
  * expected. The body is owned by the caller (sy_free) and ends with a NUL.

@@ -26,6 +26,7 @@
 #include "serving/metrics/metrics.h"
 #include "serving/protocol/routes.h"
 #include "serving/protocol/text.h"
+#include "serving/swap/swap.h"
 
 enum { LABELS_BYTES = 512 };
 
@@ -365,6 +366,148 @@ static void put_batcher(struct page *page)
     }
 }
 
+/* What is read from each view of a swap; domain < 0: of the whole. */
+struct swap_lines {
+    struct page *page;
+    const char *name;
+    int64_t (*value)(const struct srv_swap_view *view, int domain);
+    bool by_domain;
+    const char *label, *label_value; /* one more, or NULL */
+};
+
+static void put_swap(void *context, const struct srv_swap_view *view)
+{
+    const struct swap_lines *lines = context;
+    struct srv_text *text = &lines->page->text;
+    int count = lines->by_domain ? view->domain_count : 1;
+    for (int d = 0; d < count; d++) {
+        srv_text_printf(text, "%s{network=", lines->name);
+        put_value(text, view->network);
+        if (lines->by_domain) {
+            srv_text_puts(text, ",domain=");
+            put_value(text, view->domain[d].name);
+        }
+        if (lines->label != NULL) {
+            srv_text_printf(text, ",%s=", lines->label);
+            put_value(text, lines->label_value);
+        }
+        put_number(text, lines->value(view, d));
+    }
+}
+
+#define SWAP_VALUE(name, expression)                                           \
+    static int64_t name(const struct srv_swap_view *view, int domain)          \
+    {                                                                          \
+        (void)domain;                                                          \
+        return expression;                                                     \
+    }
+SWAP_VALUE(fresh_bytes, view->bytes.fresh)
+SWAP_VALUE(shared_bytes, view->bytes.shared)
+SWAP_VALUE(freed_bytes, view->bytes.freed)
+SWAP_VALUE(trial_pairs, view->domain[domain].tally.pairs)
+SWAP_VALUE(trial_agreed, view->domain[domain].tally.agreed)
+SWAP_VALUE(trial_errors, view->domain[domain].tally.errors)
+SWAP_VALUE(trial_answered, view->domain[domain].tally.answered)
+SWAP_VALUE(trial_extra_madds, view->domain[domain].tally.extra_madds)
+SWAP_VALUE(trial_extra_blocks, view->domain[domain].tally.extra_blocks)
+#undef SWAP_VALUE
+
+/* What of a candidate on trial, or of memory, is told of every swap. */
+static void put_swap_views(struct page *page)
+{
+    static const struct {
+        const char *name, *type, *help;
+        int64_t (*value)(const struct srv_swap_view *view, int domain);
+    } trials[] = {
+        {"switchyard_swap_pairs_total", "counter",
+         "Images that a candidate ran beside what is served", trial_pairs},
+        {"switchyard_swap_agreed_total", "counter",
+         "Those of them that got the same label from both", trial_agreed},
+        {"switchyard_swap_errors_total", "counter",
+         "Answers of a candidate that are not finite numbers", trial_errors},
+        {"switchyard_swap_answered_total", "counter",
+         "Images that a candidate answered", trial_answered},
+        {"switchyard_swap_extra_madds_total", "counter",
+         "Multiply-adds that pairs cost more than one route",
+         trial_extra_madds},
+        {"switchyard_swap_extra_blocks_total", "counter",
+         "Blocks run for pairs beyond those of one route", trial_extra_blocks},
+    };
+    struct srv_swaps *swaps = page->server->swaps;
+    struct swap_lines lines = {.page = page};
+    const char *name = "switchyard_swap_bytes";
+    begin(page, name, "gauge",
+          "Packed weights of a pack: new, shared with what it replaces, and "
+          "freed with that");
+    lines.name = name;
+    lines.label = "kind";
+    lines.label_value = "new";
+    lines.value = fresh_bytes;
+    srv_swaps_each(swaps, put_swap, &lines);
+    lines.label_value = "shared";
+    lines.value = shared_bytes;
+    srv_swaps_each(swaps, put_swap, &lines);
+    lines.label_value = "freed";
+    lines.value = freed_bytes;
+    srv_swaps_each(swaps, put_swap, &lines);
+    lines.label = NULL;
+    lines.by_domain = true;
+    for (size_t i = 0; i < sizeof trials / sizeof trials[0]; i++) {
+        begin(page, trials[i].name, trials[i].type, trials[i].help);
+        lines.name = trials[i].name;
+        lines.value = trials[i].value;
+        srv_swaps_each(swaps, put_swap, &lines);
+    }
+}
+
+static void put_phase(void *context, const struct srv_swap_view *view)
+{
+    struct srv_text *text = context;
+    for (int i = 0; i < SRV_SWAP_PHASES; i++) {
+        srv_text_puts(text, "switchyard_swap_phase{network=");
+        put_value(text, view->network);
+        srv_text_printf(text, ",phase=\"%s\"", srv_swap_phase_names[i]);
+        put_number(text, (int)view->phase == i);
+    }
+}
+
+static void put_swaps(struct page *page)
+{
+    if (page->server->swaps == NULL) {
+        return;
+    }
+    struct srv_swap_counts *counts = srv_swaps_counts(page->server->swaps);
+    const struct {
+        const char *result;
+        _Atomic int64_t *count;
+    } results[] = {
+        {"staged", &counts->staged},     {"refused", &counts->refused},
+        {"promoted", &counts->promoted}, {"rolled_back", &counts->rolled_back},
+        {"dropped", &counts->dropped},   {"automatic", &counts->automatic}};
+    const char *name = "switchyard_swaps_total";
+    begin(page, name, "counter",
+          "Packs by what became of them; automatic: steps taken by rules");
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        srv_text_printf(&page->text, "%s{result=\"%s\"", name,
+                        results[i].result);
+        put_number(&page->text, atomic_load(results[i].count));
+    }
+    name = "switchyard_swap_phase";
+    begin(page, name, "gauge", "1: where the network's pack stands");
+    srv_swaps_each(page->server->swaps, put_phase, &page->text);
+    name = "switchyard_swap_stage_duration_seconds";
+    begin(page, name, "histogram", "How long staging took");
+    put_histogram(page, name, NULL, &counts->stage);
+    name = "switchyard_swap_publish_duration_seconds";
+    begin(page, name, "histogram",
+          "How long the exchange of what is served took");
+    put_histogram(page, name, NULL, &counts->publish);
+    put_one(page, "switchyard_swap_publish_max_seconds", "gauge",
+            "The longest exchange since the start",
+            (double)atomic_load(&counts->most_publish_ns) / 1e9);
+    put_swap_views(page);
+}
+
 /* Pages that the process holds, from /proc/self/statm. */
 static double resident_bytes(void)
 {
@@ -445,6 +588,7 @@ void srv_metrics_page(void *context, const struct srv_request *in,
         put_phases(&page);
     }
     put_connections(&page);
+    put_swaps(&page);
     put_process(&page);
     for (int i = 0; i < page.count; i++) {
         srv_live_unref(page.live[i]);

@@ -10,6 +10,7 @@
 #include "serving/protocol/classify.h"
 #include "serving/protocol/networks.h"
 #include "serving/protocol/oip.h"
+#include "serving/protocol/packs.h"
 #include "serving/protocol/tf.h"
 
 const struct srv_route srv_routes[] = {
@@ -17,6 +18,11 @@ const struct srv_route srv_routes[] = {
     {SRV_GET, "metrics", srv_metrics_page, SRV_READ},
     {SRV_GET, "v1/networks", srv_networks, SRV_READ},
     {SRV_GET, "v1/networks/*", srv_network, SRV_READ},
+    {SRV_GET, "v1/networks/*/packs", srv_packs, SRV_ADMIN},
+    {SRV_POST, "v1/networks/*/packs", srv_packs_stage, SRV_ADMIN},
+    {SRV_GET, "v1/networks/*/packs/*", srv_pack, SRV_ADMIN},
+    {SRV_DELETE, "v1/networks/*/packs/*", srv_pack_drop, SRV_ADMIN},
+    {SRV_POST, "v1/networks/*/packs/*/*", srv_pack_act, SRV_ADMIN},
     {SRV_POST, "v1/classify/*", srv_classify, SRV_INFER},
     {SRV_GET, "v1/models/*", srv_tf_status, SRV_READ},
     {SRV_POST, "v1/models/*", srv_tf_predict, SRV_INFER},

@@ -108,6 +108,22 @@ void srv_tally_pair(struct srv_tally *tally, const struct srv_pair *pair)
     srv_tally_add(&tally->extra_blocks, pair->extra_blocks);
 }
 
+/* What the joined network's added gates are called in the candidate. */
+static void map_gates(struct srv_trial *trial, const struct sy_network *joined)
+{
+    const struct sy_network *next = trial->next->network;
+    for (int g = 0; g < joined->gate_count; g++) {
+        const struct sy_gate *gate = &joined->gate[g];
+        trial->next_gate[g] = -1;
+        for (int i = 0; i < trial->count; i++) {
+            if (gate->domain == trial->domain[i].joined) {
+                trial->next_gate[g] = sy_network_find_gate(
+                    next, trial->domain[i].next, gate->name);
+            }
+        }
+    }
+}
+
 /* What the joined network's added experts are called in the candidate. */
 static void map_experts(struct srv_trial *trial,
                         const struct sy_network *joined)
@@ -157,6 +173,7 @@ enum sy_status srv_trial_new(struct srv_trial **trial, struct srv_live *base,
         SY_ASSERT(domain[i].served >= 0);
     }
     map_experts(made, joined);
+    map_gates(made, joined);
     *trial = made;
     return SY_OK;
 }

@@ -34,6 +34,7 @@ struct srv_trial {
     struct srv_trial_domain *domain;   /* owned, [count] */
     int next_expert[SY_MAX_EXPERTS];   /* of one of the joined, or -1 */
     int joined_expert[SY_MAX_EXPERTS]; /* of one of the candidate's, or -1 */
+    int next_gate[SY_MAX_GATES];       /* of one of the joined, or -1 */
 
     /* Shares in hundredths of a percent; they may change at any time. */
     atomic_int shadow_share;

@@ -31,7 +31,9 @@ static void setup(void)
 static void teardown(void)
 {
     for (int i = 0; i < 4; i++) {
-        sy_free(input[i].answer);
+        for (int k = 0; k < SRV_LOAD_SNAPSHOTS; k++) {
+            sy_free(input[i].known[k].answer);
+        }
     }
     json_decref(labels);
 }
@@ -58,9 +60,35 @@ START_TEST(the_same_bits_are_wanted_from_the_same_snapshot)
     ck_assert_int_eq(judge(0, other), SRV_ANSWER_OTHER);
     ck_assert_int_eq(judge(1, other), SRV_ANSWER_FIRST);
     ck_assert_int_eq(judge(0, later), SRV_ANSWER_FIRST);
-    ck_assert_str_eq(input[0].snapshot, "2");
+    ck_assert_str_eq(input[0].known[1].snapshot, "2");
     ck_assert(!input[0].right);
     ck_assert_int_eq(judge(0, later), SRV_ANSWER_SAME);
+}
+END_TEST
+
+START_TEST(answers_of_snapshots_that_take_turns_are_compared_each_with_its_own)
+{
+    inputs.format = SRV_LOAD_JSON;
+    const char *one = JSON_ANSWER("1", "[0.1,0.7,0.2]");
+    const char *two = JSON_ANSWER("1+ab", "[0.2,0.6,0.2]");
+    const char *mixed = JSON_ANSWER("1", "[0.2,0.6,0.2]");
+    ck_assert_int_eq(judge(0, one), SRV_ANSWER_FIRST);
+    ck_assert_int_eq(judge(0, two), SRV_ANSWER_FIRST);
+    ck_assert_int_eq(judge(0, one), SRV_ANSWER_SAME);
+    ck_assert_int_eq(judge(0, two), SRV_ANSWER_SAME);
+    ck_assert_int_eq(judge(0, mixed), SRV_ANSWER_OTHER);
+    ck_assert_int_eq(srv_inputs_alike(&inputs), 0);
+    ck_assert_int_eq(judge(0, JSON_ANSWER("2", "[0.1,0.7,0.2]")),
+                     SRV_ANSWER_FIRST);
+    ck_assert_int_eq(srv_inputs_alike(&inputs), 1);
+    ck_assert_int_eq(judge(0, JSON_ANSWER("3", "[0.3,0.5,0.2]")),
+                     SRV_ANSWER_FIRST);
+    ck_assert_int_eq(judge(0, JSON_ANSWER("4", "[0.4,0.4,0.2]")),
+                     SRV_ANSWER_FIRST);
+    /* The oldest of four has been forgotten. */
+    ck_assert_int_eq(judge(0, mixed), SRV_ANSWER_FIRST);
+    ck_assert_int_eq(judge(0, JSON_ANSWER("4", "[0.4,0.4,0.2]")),
+                     SRV_ANSWER_SAME);
 }
 END_TEST
 
@@ -72,7 +100,7 @@ START_TEST(what_is_no_answer_is_told_and_forgotten)
     ck_assert_int_eq(judge(0, "{\"snapshot\":\"1"), SRV_ANSWER_NONE);
     ck_assert_int_eq(judge(0, JSON_ANSWER("1", "[0.1,0.7]")), SRV_ANSWER_NONE);
     ck_assert_int_eq(judge(0, JSON_ANSWER("1", "[0.1,0.7,")), SRV_ANSWER_NONE);
-    ck_assert_str_eq(input[0].snapshot, "");
+    ck_assert(!input[0].answered);
     ck_assert_int_eq(judge(0, JSON_ANSWER("1", "[0.1,0.7,0.2]")),
                      SRV_ANSWER_FIRST);
 }
@@ -178,6 +206,9 @@ static Suite *suite(void)
     TCase *tc = tcase_create("load inputs");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, the_same_bits_are_wanted_from_the_same_snapshot);
+    tcase_add_test(
+        tc,
+        answers_of_snapshots_that_take_turns_are_compared_each_with_its_own);
     tcase_add_test(tc, what_is_no_answer_is_told_and_forgotten);
     tcase_add_test(tc, binary_answers_are_compared_to_the_last_bit);
     tcase_add_test(tc, the_time_that_a_classify_answer_tells_is_not_compared);

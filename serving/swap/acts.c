@@ -1,0 +1,446 @@
+/*
+ * acts.c - what the acts of a swap do, and what its rules say.
+ *
+ * DESIGN: an act asks the table whether it may, does what can fail (CURRENT),
+ * then publishes, then notes where the swap stands. The state that is served
+ * in a phase is one of three that staging has made ready: what was served
+ * before, the candidate, or, on trial, both joined.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "serving/swap/swap_private.h"
+
+static void add_one(_Atomic int64_t *counter)
+{
+    atomic_fetch_add(counter, 1);
+}
+
+void srv_swap_clear(struct srv_swap *swap)
+{
+    srv_staged_release(&swap->staged);
+    srv_live_unref(swap->base);
+    struct srv_swap kept = {.staging = swap->staging};
+    memcpy(kept.network, swap->network, sizeof kept.network);
+    *swap = kept;
+}
+
+/* What is served in this phase. */
+static struct srv_live *served_in(const struct srv_swap *swap,
+                                  enum srv_swap_phase phase)
+{
+    if (phase == SRV_SWAP_PROMOTED) {
+        return swap->staged.next;
+    }
+    return phase == SRV_SWAP_SHADOW || phase == SRV_SWAP_CANARY
+               ? swap->staged.joined
+               : swap->base;
+}
+
+/* Begins a window at what was counted so far. */
+static void begin_windows(struct srv_swap *swap)
+{
+    const struct srv_live *joined = swap->staged.joined;
+    swap->windows = 0;
+    for (int i = 0; joined != NULL && i < joined->trial->count; i++) {
+        srv_tally_read(&joined->trial->domain[i].tally, &swap->window[i]);
+    }
+}
+
+static void note_publish(struct srv_swaps *swaps, struct srv_swap *swap,
+                         int64_t ns)
+{
+    struct srv_swap_counts *counts = &swaps->counts;
+    swap->publish_ns = ns;
+    srv_buckets_add(&counts->publish, ns);
+    atomic_store(&counts->last_publish_ns, ns);
+    if (ns > atomic_load(&counts->most_publish_ns)) {
+        atomic_store(&counts->most_publish_ns, ns);
+    }
+}
+
+/* CURRENT, where the step changes it. */
+static enum sy_status commit(const struct srv_swap *swap,
+                             enum srv_swap_phase to, struct sy_error *err)
+{
+    if (to == SRV_SWAP_PROMOTED) {
+        return srv_staged_commit(&swap->staged, true, err);
+    }
+    return swap->phase == SRV_SWAP_PROMOTED
+               ? srv_staged_commit(&swap->staged, false, err)
+               : SY_OK;
+}
+
+/*
+ * Has the state of phase `to` served in place of that of the phase where the
+ * swap stands. Where the exchange finds something else served, CURRENT gets
+ * back what it held: whoever loaded it decides.
+ */
+static enum sy_status move(struct srv_swaps *swaps, struct srv_swap *swap,
+                           enum srv_swap_phase to, struct sy_error *err)
+{
+    struct srv_live *from = served_in(swap, swap->phase);
+    struct srv_live *live = served_in(swap, to);
+    int64_t ns = 0;
+    if (from == live) {
+        return SY_OK;
+    }
+    SY_TRY(commit(swap, to, err));
+    enum sy_status status = srv_repository_replace(
+        swaps->repository, swap->network, from, live, &ns, err);
+    if (status == SY_OK) {
+        note_publish(swaps, swap, ns);
+    } else {
+        struct sy_error ignored = {0};
+        (void)commit(swap, swap->phase, &ignored);
+    }
+    return status;
+}
+
+/* Notes where a swap stands now. */
+static void arrive(struct srv_swaps *swaps, struct srv_swap *swap,
+                   enum srv_swap_phase phase, bool automatic,
+                   const char *reason)
+{
+    struct srv_swap_counts *counts = &swaps->counts;
+    pthread_mutex_lock(&swaps->lock);
+    swap->phase = phase;
+    swap->automatic = automatic;
+    (void)snprintf(swap->reason, sizeof swap->reason, "%s", reason);
+    pthread_mutex_unlock(&swaps->lock);
+    if (phase == SRV_SWAP_PROMOTED) {
+        add_one(&counts->promoted);
+    } else if (phase == SRV_SWAP_ROLLED_BACK) {
+        add_one(&counts->rolled_back);
+    }
+    if (automatic) {
+        add_one(&counts->automatic);
+    }
+    sy_log_info("network %s: pack %s: %s%s, serving %s (published in %.1f us)%s"
+                "%s",
+                swap->network, swap->staged.id, srv_swap_phase_names[phase],
+                automatic ? " by its rules" : "", served_in(swap, phase)->label,
+                (double)swap->publish_ns / 1e3, reason[0] != '\0' ? ": " : "",
+                reason);
+}
+
+/* Takes the shares and rules of a shadow or canary. */
+static enum sy_status take_shares(struct srv_swap *swap,
+                                  const struct srv_swap_call *call,
+                                  struct sy_error *err)
+{
+    struct srv_live *joined = swap->staged.joined;
+    if (joined == NULL) {
+        return sy_fail(err, SY_UNSUPPORTED,
+                       "pack %s changes no domain that is served now, so there "
+                       "is nothing to compare: promote it",
+                       swap->staged.id);
+    }
+    struct srv_trial *trial = joined->trial;
+    if (call->has_rules) {
+        swap->rules = call->rules;
+    }
+    if (call->shadow_share >= 0) {
+        atomic_store(&trial->shadow_share, call->shadow_share);
+    }
+    bool canary = call->act == SRV_SWAP_DO_CANARY;
+    if (canary && call->canary_share >= 0) {
+        atomic_store(&trial->canary_share, call->canary_share);
+    }
+    if (!canary) {
+        atomic_store(&trial->canary_share, 0);
+        swap->canary_plan = call->canary_share > 0 ? call->canary_share : 0;
+    }
+    begin_windows(swap);
+    return SY_OK;
+}
+
+/* Drops a swap: on trial, what is served goes back first. */
+static enum sy_status drop(struct srv_swaps *swaps, struct srv_swap *swap,
+                           struct sy_error *err)
+{
+    if (swap->phase == SRV_SWAP_SHADOW || swap->phase == SRV_SWAP_CANARY) {
+        SY_TRY(move(swaps, swap, SRV_SWAP_STAGED, err));
+    }
+    bool promoted = swap->phase == SRV_SWAP_PROMOTED;
+    pthread_mutex_lock(&swaps->lock);
+    struct srv_swap gone = *swap;
+    memset(&swap->staged, 0, sizeof swap->staged);
+    swap->base = NULL;
+    swap->exists = false;
+    pthread_mutex_unlock(&swaps->lock);
+    sy_log_info("network %s: pack %s: dropped", gone.network, gone.staged.id);
+    if (!promoted) {
+        srv_staged_discard(&gone.staged);
+    }
+    srv_staged_release(&gone.staged);
+    srv_live_unref(gone.base);
+    add_one(&swaps->counts.dropped);
+    return SY_OK;
+}
+
+/* The swap that a call means, which must stand where its act is possible. */
+static enum sy_status find(struct srv_swaps *swaps, struct srv_swap_call *call,
+                           struct srv_swap **found, enum srv_swap_phase *next,
+                           struct sy_error *err)
+{
+    pthread_mutex_lock(&swaps->lock);
+    struct srv_swap *swap = srv_swaps_find(swaps, call->network);
+    pthread_mutex_unlock(&swaps->lock);
+    if (swap == NULL || !swap->exists ||
+        strcmp(swap->staged.id, call->id) != 0) {
+        return sy_fail(err, SY_NOT_FOUND,
+                       "network '%s' has no pack '%s' staged%s%s",
+                       call->network, call->id,
+                       swap != NULL && swap->exists ? "; it has " : "",
+                       swap != NULL && swap->exists ? swap->staged.id : "");
+    }
+    if (!srv_swap_next(swap->phase, call->act, next)) {
+        call->conflict = true;
+        return sy_fail(err, SY_BUSY, "pack %s is %s: it cannot %s from there",
+                       swap->staged.id, srv_swap_phase_names[swap->phase],
+                       srv_swap_act_names[call->act]);
+    }
+    *found = swap;
+    return SY_OK;
+}
+
+static enum sy_status act(struct srv_swaps *swaps, struct srv_swap_call *call,
+                          struct sy_error *err)
+{
+    struct srv_swap *swap = NULL;
+    enum srv_swap_phase next = SRV_SWAP_STAGED;
+    SY_TRY(find(swaps, call, &swap, &next, err));
+    if (call->act == SRV_SWAP_DO_DROP) {
+        return drop(swaps, swap, err);
+    }
+    if (call->act == SRV_SWAP_DO_SHADOW || call->act == SRV_SWAP_DO_CANARY) {
+        SY_TRY(take_shares(swap, call, err));
+    }
+    SY_TRY(move(swaps, swap, next, err));
+    arrive(swaps, swap, next, false, "");
+    return SY_OK;
+}
+
+/* Puts what was staged in the place of the swap before, which is given back. */
+static void take_staged(struct srv_swaps *swaps, struct srv_swap *swap,
+                        struct srv_live *base, const struct srv_staged *staged,
+                        int64_t stage_ns)
+{
+    pthread_mutex_lock(&swaps->lock);
+    struct srv_swap before = *swap;
+    swap->exists = true;
+    swap->phase = SRV_SWAP_STAGED;
+    swap->reason[0] = '\0';
+    swap->automatic = false;
+    swap->staged = *staged;
+    swap->base = base;
+    swap->rules = srv_rules_default;
+    swap->canary_plan = 0;
+    swap->windows = 0;
+    swap->stage_ns = stage_ns;
+    swap->publish_ns = 0;
+    pthread_mutex_unlock(&swaps->lock);
+    if (before.exists) {
+        if (before.phase == SRV_SWAP_ROLLED_BACK &&
+            strcmp(before.staged.id, staged->id) != 0) {
+            srv_staged_discard(&before.staged);
+        }
+        srv_staged_release(&before.staged);
+        srv_live_unref(before.base);
+    }
+}
+
+/* A pack that was refused is told of where there is nothing else to tell. */
+static void note_refused(struct srv_swaps *swaps, struct srv_swap *swap,
+                         const struct sy_error *err)
+{
+    add_one(&swaps->counts.refused);
+    sy_log_warn("network %s: a pack was refused: %s", swap->network,
+                err->message);
+    pthread_mutex_lock(&swaps->lock);
+    if (!swap->exists || swap->phase == SRV_SWAP_REFUSED) {
+        swap->exists = true;
+        swap->phase = SRV_SWAP_REFUSED;
+        (void)snprintf(swap->reason, sizeof swap->reason, "%s", err->message);
+    }
+    pthread_mutex_unlock(&swaps->lock);
+}
+
+/* Stages the call's pack over `base`; takes the reference on success, unless
+   it was a dry run, which fills `told` instead. */
+static enum sy_status stage_over(struct srv_swaps *swaps, struct srv_swap *swap,
+                                 struct srv_swap_call *call,
+                                 struct srv_live *base, struct srv_swap *told,
+                                 struct sy_error *err)
+{
+    struct srv_live_options options =
+        srv_repository_live_options(swaps->repository, swap->network);
+    struct srv_stage_input input = {.live = &options,
+                                    .base = base,
+                                    .body = call->body,
+                                    .body_bytes = call->body_bytes,
+                                    .max_us = call->max_us,
+                                    .dry_run = call->dry_run};
+    struct srv_staged staged = {0};
+    int64_t start_ns = sy_now_ns();
+    srv_stage_fn make =
+        swaps->options.stage != NULL ? swaps->options.stage : srv_stage;
+    SY_TRY(make(&staged, &swaps->options, &input, err));
+    int64_t ns = sy_now_ns() - start_ns;
+    srv_buckets_add(&swaps->counts.stage, ns);
+    if (call->dry_run) {
+        told->exists = true;
+        told->phase = SRV_SWAP_STAGED;
+        told->staged = staged;
+        told->base = base;
+        told->rules = srv_rules_default;
+        told->stage_ns = ns;
+        return SY_OK;
+    }
+    add_one(&swaps->counts.staged);
+    take_staged(swaps, swap, base, &staged, ns);
+    sy_log_info("network %s: pack %s: staged as %s in %.1f ms: %lld bytes new, "
+                "%lld shared",
+                swap->network, staged.id, staged.label, (double)ns / 1e6,
+                (long long)staged.bytes.fresh, (long long)staged.bytes.shared);
+    return SY_OK;
+}
+
+static enum sy_status stage(struct srv_swaps *swaps, struct srv_swap_call *call,
+                            struct sy_error *err)
+{
+    struct srv_live *base = NULL;
+    struct srv_swap told = {0};
+    pthread_mutex_lock(&swaps->lock);
+    struct srv_swap *swap = srv_swaps_find(swaps, call->network);
+    pthread_mutex_unlock(&swaps->lock);
+    memcpy(told.network, swap->network, sizeof told.network);
+    enum sy_status status =
+        srv_repository_get(swaps->repository, call->network, &base, err);
+    if (status == SY_OK) {
+        status = stage_over(swaps, swap, call, base, &told, err);
+        if (status != SY_OK) {
+            srv_live_unref(base);
+            if (!call->dry_run) {
+                note_refused(swaps, swap, err);
+            }
+        }
+    }
+    pthread_mutex_lock(&swaps->lock);
+    swap->staging = false;
+    if (status == SY_OK) {
+        call->answer = srv_swap_json(call->dry_run ? &told : swap);
+    }
+    pthread_mutex_unlock(&swaps->lock);
+    srv_swap_clear(&told);
+    return status;
+}
+
+void srv_swaps_do(struct srv_swaps *swaps, struct srv_swap_call *call)
+{
+    if (call->act == SRV_SWAP_DO_ACCEPT) {
+        (void)stage(swaps, call, &call->err);
+    } else if (act(swaps, call, &call->err) == SY_OK) {
+        pthread_mutex_lock(&swaps->lock);
+        struct srv_swap *swap = srv_swaps_find(swaps, call->network);
+        call->answer = swap->exists ? srv_swap_json(swap) : json_object();
+        pthread_mutex_unlock(&swaps->lock);
+    }
+    if (call->err.status == SY_OK && call->answer == NULL) {
+        sy_fail(&call->err, SY_NO_MEMORY, "out of memory for the answer");
+    }
+}
+
+/* What the windows of all domains say together: bad if one is, good if all
+   that have enough are and one has. `reason` gets the domain. */
+static enum srv_verdict judge(const struct srv_swap *swap,
+                              struct srv_tally_copy *now, char *reason,
+                              size_t bytes)
+{
+    const struct srv_live *joined = swap->staged.joined;
+    enum srv_verdict verdict = SRV_VERDICT_WAIT;
+    char why[SRV_REASON_BYTES];
+    for (int i = 0; i < joined->trial->count; i++) {
+        struct srv_trial_domain *domain = &joined->trial->domain[i];
+        srv_tally_read(&domain->tally, &now[i]);
+        struct srv_tally_copy window =
+            srv_tally_since(&now[i], &swap->window[i]);
+        enum srv_verdict own = srv_rules_judge(&swap->rules, &window, why);
+        if (own == SRV_VERDICT_BAD) {
+            (void)snprintf(reason, bytes, "domain '%s': %s",
+                           joined->network->domain[domain->served].name, why);
+            return own;
+        }
+        verdict = own == SRV_VERDICT_GOOD ? own : verdict;
+    }
+    return verdict;
+}
+
+/* One step by the rules. */
+static void step(struct srv_swaps *swaps, struct srv_swap *swap,
+                 enum srv_swap_phase to, const char *reason)
+{
+    struct sy_error err = {0};
+    if (to == SRV_SWAP_CANARY) {
+        atomic_store(&swap->staged.joined->trial->canary_share,
+                     swap->canary_plan);
+    }
+    if (move(swaps, swap, to, &err) == SY_OK) {
+        arrive(swaps, swap, to, true, reason);
+        return;
+    }
+    sy_log_error("network %s: pack %s: %s", swap->network, swap->staged.id,
+                 err.message);
+    pthread_mutex_lock(&swaps->lock);
+    (void)snprintf(swap->reason, sizeof swap->reason, "%s", err.message);
+    pthread_mutex_unlock(&swaps->lock);
+}
+
+static void watch(struct srv_swaps *swaps, struct srv_swap *swap)
+{
+    struct srv_tally_copy now[SY_MAX_DOMAINS];
+    char reason[SRV_REASON_BYTES + SY_NAME_BYTES + 16] = "";
+    enum srv_verdict verdict = judge(swap, now, reason, sizeof reason);
+    if (verdict == SRV_VERDICT_WAIT) {
+        return;
+    }
+    pthread_mutex_lock(&swaps->lock);
+    memcpy(swap->window, now, sizeof swap->window);
+    swap->windows = verdict == SRV_VERDICT_GOOD ? swap->windows + 1 : 0;
+    bool enough = swap->windows >= swap->rules.windows;
+    if (verdict == SRV_VERDICT_BAD) {
+        (void)snprintf(swap->reason, sizeof swap->reason, "%s", reason);
+    }
+    pthread_mutex_unlock(&swaps->lock);
+    if (verdict == SRV_VERDICT_BAD) {
+        if (swap->rules.rollback) {
+            step(swaps, swap, SRV_SWAP_ROLLED_BACK, reason);
+        }
+    } else if (enough && swap->rules.promote) {
+        bool to_canary =
+            swap->phase == SRV_SWAP_SHADOW && swap->canary_plan > 0;
+        step(swaps, swap, to_canary ? SRV_SWAP_CANARY : SRV_SWAP_PROMOTED,
+             "as good as its rules ask");
+        begin_windows(swap);
+    }
+}
+
+bool srv_swaps_watch(struct srv_swaps *swaps)
+{
+    bool watching = false;
+    pthread_mutex_lock(&swaps->lock);
+    int count = swaps->count; /* the list only grows */
+    pthread_mutex_unlock(&swaps->lock);
+    for (int i = 0; i < count; i++) {
+        struct srv_swap *swap = swaps->swap[i];
+        if (swap->exists && (swap->phase == SRV_SWAP_SHADOW ||
+                             swap->phase == SRV_SWAP_CANARY)) {
+            watch(swaps, swap);
+            watching = true;
+        }
+    }
+    return watching;
+}

@@ -1,0 +1,39 @@
+/*
+ * candidate.h - from two networks, the one that is served and the one that is
+ * to be, to states that are ready: the part of staging that knows no files.
+ *
+ * Thread: one at a time (the swaps').
+ */
+#ifndef SRV_SWAP_CANDIDATE_H
+#define SRV_SWAP_CANDIDATE_H
+
+#include "serving/swap/stage.h"
+
+/* Both with their values. `domain` names those that the candidate may change
+   or bring. */
+struct srv_two {
+    const struct sy_network *served;
+    struct sy_network *candidate; /* taken by srv_candidate_make */
+    int domain_count;
+    const char *domain[SY_MAX_DOMAINS];
+};
+
+/*
+ * Fills `next`, `joined` (not for a dry run), `bytes`, and `domain` of a
+ * staged pack whose label is set. Refused: a candidate in which a domain that
+ * is not named is not what is served, bit for bit; one that cannot run beside
+ * it. What was made is the caller's to release, also after a failure.
+ */
+enum sy_status srv_candidate_make(struct srv_staged *staged,
+                                  const struct srv_stage_input *input,
+                                  struct srv_two *two,
+                                  struct sy_error *err) SY_MUST_USE;
+
+/* One image through a state's route, on this thread; `probabilities` has room
+   for the domain's classes. `us` (may be NULL) becomes the median of some
+   runs. */
+enum sy_status srv_candidate_run(const struct srv_live *live, int domain,
+                                 const float *image, float *probabilities,
+                                 double *us, struct sy_error *err) SY_MUST_USE;
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * swap_private.h - what the files of the swaps share.
+ */
+#ifndef SRV_SWAP_SWAP_PRIVATE_H
+#define SRV_SWAP_SWAP_PRIVATE_H
+
+#include <pthread.h>
+
+#include "serving/swap/swap.h"
+
+/* The swap of one network. */
+struct srv_swap {
+    char network[SY_NAME_BYTES];
+    bool staging; /* a pack is being checked; what is below is of the one
+                     before it */
+    bool exists;  /* there is one */
+    enum srv_swap_phase phase;
+    char reason[SY_ERROR_BYTES]; /* why it is where it is, or "" */
+    bool automatic;              /* its rules did the last step */
+    struct srv_staged staged;
+    struct srv_live *base; /* owned: what was served when it was staged */
+    struct srv_rules rules;
+    int canary_plan; /* share that follows a good shadow; 0: promotion */
+    int windows;     /* good ones in a row */
+    struct srv_tally_copy window[SY_MAX_DOMAINS]; /* where the last ended */
+    int64_t stage_ns, publish_ns;                 /* how long they took */
+};
+
+struct srv_swaps {
+    struct srv_repository *repository;
+    struct srv_stage_options options;
+    struct srv_swap_counts counts;
+    pthread_mutex_t lock; /* guards what follows; swaps are written by the
+                             thread alone (but `staging`), under it */
+    pthread_cond_t work;
+    struct srv_swap *swap[SRV_MAX_NETWORKS]; /* owned; the list only grows */
+    int count;
+    struct srv_swap_call *first, **last; /* that wait */
+    bool stopping;
+    bool running; /* init thread only */
+    pthread_t thread;
+};
+
+/* The network's swap, or NULL; the lock is held. */
+struct srv_swap *srv_swaps_find(struct srv_swaps *swaps, const char *network);
+
+/* The swap as JSON (owned; NULL: no memory); the lock is held. */
+json_t *srv_swap_json(const struct srv_swap *swap);
+
+/* Does a call, on the swaps' thread, without the lock; fills its outcome. */
+void srv_swaps_do(struct srv_swaps *swaps, struct srv_swap_call *call);
+
+/* Judges all that are on trial; returns whether any is. */
+bool srv_swaps_watch(struct srv_swaps *swaps);
+
+/* Gives back what a swap holds; it exists no more. */
+void srv_swap_clear(struct srv_swap *swap);
+
+#endif

@@ -6,8 +6,9 @@
  * REPOSITORY/NAME/VERSION. Saving to REPOSITORY/NAME makes the next version:
  * the folder is written under a temporary name, synced, and renamed, so a
  * version is there whole or not at all, and is never changed afterwards.
- * REPOSITORY/NAME/CURRENT, when it exists, names the version that is served
- * and that a MODEL without version means.
+ * REPOSITORY/NAME/CURRENT, when it exists, names what is served and what a
+ * MODEL without version means: a version and the packs on top (current.h,
+ * pack.h). With a version it means that version alone.
  *
  * Loading checks everything before it returns: keys, ranges, paths, that
  * every tensor the network needs is there with its shape and no other is,
@@ -21,6 +22,7 @@
 
 #include <jansson.h>
 
+#include "runtime/artefact/current.h"
 #include "runtime/artefact/safetensors.h"
 #include "runtime/base/file.h"
 #include "runtime/network/network.h"
@@ -30,6 +32,8 @@ struct sy_artefact {
     char path[SY_PATH_BYTES]; /* the version's folder */
     char name[SY_NAME_BYTES];
     int version;
+    struct sy_stack stack; /* that version, and the packs applied on top */
+    char label[SY_STACK_LABEL_BYTES]; /* its name, see sy_stack_label */
 };
 
 /*

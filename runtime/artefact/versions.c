@@ -18,9 +18,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 
-enum { MAX_DIGITS = 9, CURRENT_BYTES = 4096, PUBLISH_TRIES = 1000 };
-
-static const char current_name[] = "CURRENT";
+enum { MAX_DIGITS = 9, PUBLISH_TRIES = 1000 };
 
 int sy_version_number(const char *name)
 {
@@ -79,24 +77,6 @@ enum sy_status sy_version_newest(const char *model, int *version,
     return SY_OK;
 }
 
-/* The version that CURRENT names in its first line. */
-static enum sy_status read_current(const char *path, int *version,
-                                   struct sy_error *err)
-{
-    char *text;
-    size_t bytes;
-    SY_TRY(sy_file_read(path, CURRENT_BYTES, &text, &bytes, err));
-    text[strcspn(text, "\r\n")] = '\0';
-    int number = sy_version_number(text);
-    sy_free(text);
-    if (number == 0) {
-        return sy_fail(err, SY_BAD_INPUT,
-                       "%s: expected a version number in the first line", path);
-    }
-    *version = number;
-    return SY_OK;
-}
-
 /* The folder's own name, whatever the path to it looks like ("..", "."). */
 static enum sy_status real_name(const char *folder, char name[SY_NAME_BYTES],
                                 struct sy_error *err)
@@ -115,28 +95,11 @@ static enum sy_status real_name(const char *folder, char name[SY_NAME_BYTES],
     return SY_OK;
 }
 
-/* Finds the version that the folder of a NAME means. */
-static enum sy_status find_served(const char *model, int *version,
-                                  struct sy_error *err)
-{
-    char current[SY_PATH_BYTES];
-    SY_TRY(sy_path_join(current, sizeof current, model, current_name, err));
-    if (access(current, F_OK) == 0) {
-        return read_current(current, version, err);
-    }
-    SY_TRY(sy_version_newest(model, version, err));
-    if (*version == 0) {
-        return sy_fail(err, SY_NOT_FOUND,
-                       "%s: holds no version (a folder named 1, 2, ...)",
-                       model);
-    }
-    return SY_OK;
-}
-
 enum sy_status sy_artefact_find(const char *model, struct sy_artefact *artefact,
                                 struct sy_error *err)
 {
     struct sy_artefact found = {0};
+    struct sy_current current;
     char file[SY_PATH_BYTES];
     char parent[SY_PATH_BYTES];
     char number[16];
@@ -154,6 +117,8 @@ enum sy_status sy_artefact_find(const char *model, struct sy_artefact *artefact,
     if (found.version > 0 && sy_file_exists(file)) {
         SY_TRY(sy_path_join(parent, sizeof parent, found.path, "..", err));
         SY_TRY(real_name(parent, found.name, err));
+        found.stack.version = found.version;
+        sy_stack_label(&found.stack, found.label);
         *artefact = found;
         return SY_OK;
     }
@@ -164,7 +129,10 @@ enum sy_status sy_artefact_find(const char *model, struct sy_artefact *artefact,
                        found.path);
     }
     SY_TRY(real_name(found.path, found.name, err));
-    SY_TRY(find_served(found.path, &found.version, err));
+    SY_TRY(sy_current_read(found.path, &current, err));
+    found.stack = current.served;
+    found.version = found.stack.version;
+    sy_stack_label(&found.stack, found.label);
     (void)snprintf(number, sizeof number, "%d", found.version);
     SY_TRY(
         sy_path_join(found.path, sizeof found.path, found.path, number, err));
@@ -202,6 +170,8 @@ enum sy_status sy_version_publish(const char *model, const char *temporary,
         SY_TRY(sy_path_join(made.path, sizeof made.path, model, number, err));
         if (rename_new(temporary, made.path) == 0) {
             sy_version_base(model, made.name, sizeof made.name);
+            made.stack.version = made.version;
+            sy_stack_label(&made.stack, made.label);
             *artefact = made;
             return sy_dir_sync(model, err);
         }

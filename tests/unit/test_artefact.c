@@ -257,7 +257,7 @@ START_TEST(current_names_the_version_that_is_meant)
         int version;
     } cases[] = {{"1\n", SY_OK, 1},
                  {"2", SY_OK, 2},
-                 {"1\r\nshadow 7\n", SY_OK, 1},
+                 {"1\r\nshadow 7\n", SY_BAD_INPUT, 0},
                  {"", SY_BAD_INPUT, 0},
                  {"x\n1\n", SY_BAD_INPUT, 0},
                  {"01\n", SY_BAD_INPUT, 0},

@@ -73,7 +73,7 @@ static bool judge(const struct srv_gate_options *options,
     const struct srv_key *key =
         token != NULL ? srv_keys_find(&options->keys, token) : NULL;
     if (key != NULL) {
-        snprintf(request->client, sizeof request->client, "%s", key->name);
+        srv_copy_text(request->client, sizeof request->client, key->name);
     }
     if (class == SRV_OPEN) {
         return true;
@@ -99,7 +99,7 @@ static bool judge(const struct srv_gate_options *options,
 bool srv_gate_pass(struct srv_gate *gate, struct srv_request *request,
                    struct srv_reply *reply, int64_t now_ns)
 {
-    snprintf(request->client, sizeof request->client, "%s", request->address);
+    srv_copy_text(request->client, sizeof request->client, request->address);
     pthread_rwlock_rdlock(&gate->lock);
     bool passes = judge(&gate->options, request, reply);
     int per_second = gate->options.client_rate;

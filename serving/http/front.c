@@ -133,7 +133,7 @@ static void copy_header(struct exchange *x, const char *name,
 {
     const char *value =
         MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-    snprintf(out, SRV_HEADER_BYTES, "%s", value == NULL ? "" : value);
+    srv_copy_text(out, SRV_HEADER_BYTES, value == NULL ? "" : value);
 }
 
 static bool is_inference(const struct exchange *x)
@@ -238,9 +238,9 @@ static void take_identity(struct exchange *x, const char *method)
     copy_header(x, "Authorization", request->authorization);
     copy_header(x, "Origin", request->origin);
     copy_header(x, "Host", request->host);
-    snprintf(request->method_text, sizeof request->method_text, "%s", method);
-    snprintf(request->address, sizeof request->address, "%s",
-             x->client->address);
+    srv_copy_text(request->method_text, sizeof request->method_text, method);
+    srv_copy_text(request->address, sizeof request->address,
+                  x->client->address);
     memcpy(request->client, request->address, sizeof request->address);
     request->is_local = x->client->is_local &&
                         !has_header(x, "X-Forwarded-For") &&

@@ -30,21 +30,37 @@ void srv_reply_take(struct srv_reply *reply, int status,
     reply->body_bytes = body == NULL ? 0 : bytes;
 }
 
+void srv_copy_text(char *out, size_t room, const char *text)
+{
+    size_t bytes = strnlen(text, room - 1);
+    memcpy(out, text, bytes);
+    out[bytes] = '\0';
+}
+
+void srv_reply_header_text(struct srv_reply *reply, const char *name,
+                           const char *value)
+{
+    struct srv_header *header = &reply->header[reply->header_count];
+    if (reply->header_count == SRV_MAX_HEADERS ||
+        strlen(name) >= sizeof header->name ||
+        strlen(value) >= sizeof header->value) {
+        return;
+    }
+    srv_copy_text(header->name, sizeof header->name, name);
+    srv_copy_text(header->value, sizeof header->value, value);
+    reply->header_count++;
+}
+
 void srv_reply_header(struct srv_reply *reply, const char *name,
                       const char *format, ...)
 {
-    if (reply->header_count == SRV_MAX_HEADERS) {
-        return;
-    }
-    struct srv_header *header = &reply->header[reply->header_count];
+    char value[SRV_HEADER_BYTES];
     va_list args;
     va_start(args, format);
-    int bytes = vsnprintf(header->value, sizeof header->value, format, args);
+    int bytes = vsnprintf(value, sizeof value, format, args);
     va_end(args);
-    int name_bytes = snprintf(header->name, sizeof header->name, "%s", name);
-    if (bytes >= 0 && bytes < (int)sizeof header->value &&
-        name_bytes < (int)sizeof header->name) {
-        reply->header_count++;
+    if (bytes >= 0 && bytes < (int)sizeof value) {
+        srv_reply_header_text(reply, name, value);
     }
 }
 

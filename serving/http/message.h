@@ -106,6 +106,9 @@ struct srv_later {
     void (*release)(void *state);
 };
 
+/* Copies what fits of a text; a request copies some thirty. */
+void srv_copy_text(char *out, size_t room, const char *text);
+
 /* Gives the body back and empties the reply. */
 void srv_reply_release(struct srv_reply *reply);
 
@@ -119,6 +122,10 @@ void srv_reply_take(struct srv_reply *reply, int status,
 /* Adds a header; one that does not fit is left out. */
 void srv_reply_header(struct srv_reply *reply, const char *name,
                       const char *format, ...) SY_PRINTF(3, 4);
+
+/* The same, of a text that is there. */
+void srv_reply_header_text(struct srv_reply *reply, const char *name,
+                           const char *value);
 
 /* Answers {"error": message}; 503 gets Retry-After: 1. */
 void srv_reply_error(struct srv_reply *reply, int status, const char *format,

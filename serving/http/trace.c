@@ -9,10 +9,8 @@
  */
 #include "serving/http/trace.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,8 +41,11 @@ void srv_request_id(char id[SRV_REQUEST_ID_BYTES], const char *given)
     if (atomic_load(&next) == 0) {
         atomic_compare_exchange_strong(&next, &zero, start);
     }
-    snprintf(id, SRV_REQUEST_ID_BYTES, "%016" PRIx64,
-             stir(atomic_fetch_add(&next, 1)));
+    uint64_t own = stir(atomic_fetch_add(&next, 1));
+    for (int i = 0; i < 16; i++) {
+        id[i] = hex_digits[own >> (60 - 4 * i) & 15];
+    }
+    id[16] = '\0';
 }
 
 /* `count` hexadecimal digits, not all zero. */

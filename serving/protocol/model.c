@@ -15,8 +15,13 @@ static enum sy_status find_live(struct srv_model *model,
 {
     struct srv_live *live = NULL;
     model->domain = -1;
+    /* Nearly all names are of domains: the message is written where it is
+       wanted. */
     enum sy_status status =
-        srv_repository_get(repository, model->name, &live, err);
+        srv_repository_get(repository, model->name, &live, NULL);
+    if (status != SY_OK && status != SY_NOT_FOUND) {
+        return srv_repository_get(repository, model->name, &live, err);
+    }
     const char *dot = strrchr(model->name, '.');
     if (status == SY_NOT_FOUND && dot != NULL) {
         char network[SRV_MODEL_NAME_BYTES];

@@ -3,7 +3,7 @@
  */
 #include "serving/protocol/way.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static const struct sy_route *route_of(const struct srv_job *job)
 {
@@ -16,11 +16,14 @@ const char *srv_way_experts(const struct srv_job *job, char *text)
     size_t at = 0;
     text[0] = '\0';
     for (int i = 0; i < job->ran.count; i++) {
-        int length = snprintf(text + at, SRV_EXPERTS_BYTES - at, "%s%s",
-                              i > 0 ? "," : "",
-                              network->expert[job->ran.expert[i]].name);
-        SY_ASSERT(length > 0 && (size_t)length < SRV_EXPERTS_BYTES - at);
-        at += (size_t)length;
+        const char *name = network->expert[job->ran.expert[i]].name;
+        size_t length = strlen(name);
+        SY_ASSERT(length + 1 < SRV_EXPERTS_BYTES - at);
+        if (i > 0) {
+            text[at++] = ',';
+        }
+        memcpy(text + at, name, length + 1);
+        at += length;
     }
     return text;
 }

@@ -133,10 +133,10 @@ static void put_facts(const struct srv_job *job, struct srv_facts *facts)
     bool whole = job->model == live->network->domain_count;
     snprintf(facts->model, sizeof facts->model, "%s%s%s", live->name,
              whole ? "" : ".", whole ? "" : domain);
-    snprintf(facts->snapshot, sizeof facts->snapshot, "%s", srv_job_label(job));
-    snprintf(facts->domain, sizeof facts->domain, "%s", domain);
+    srv_copy_text(facts->snapshot, sizeof facts->snapshot, srv_job_label(job));
+    srv_copy_text(facts->domain, sizeof facts->domain, domain);
     (void)srv_way_experts(job, facts->experts);
-    snprintf(facts->exit, sizeof facts->exit, "%s", srv_way_exit(job));
+    srv_copy_text(facts->exit, sizeof facts->exit, srv_way_exit(job));
     facts->images = job->image_count;
     facts->madds = job->madds;
     facts->degraded_madds = job->degraded ? job->max_madds : 0;
@@ -162,7 +162,6 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
 {
     const struct srv_job *job = work->job;
     struct srv_live *live = job->live;
-    char experts[SRV_EXPERTS_BYTES];
     int64_t now_ns = sy_now_ns();
     struct srv_request_times times = {
         .images = job->image_count,
@@ -176,12 +175,11 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
     put_facts(job, &reply->facts);
     srv_stats_add_images(live->stats, job->domain, job->image_count);
     count_trial(job, times.total_ns);
-    srv_reply_header(reply, "Switchyard-Snapshot", "%s", srv_job_label(job));
-    srv_reply_header(reply, "Switchyard-Domain", "%s",
-                     srv_job_domain(job)->name);
-    srv_reply_header(reply, "Switchyard-Experts", "%s",
-                     srv_way_experts(job, experts));
-    srv_reply_header(reply, "Switchyard-Exit", "%s", srv_way_exit(job));
+    srv_reply_header_text(reply, "Switchyard-Snapshot", srv_job_label(job));
+    srv_reply_header_text(reply, "Switchyard-Domain",
+                          srv_job_domain(job)->name);
+    srv_reply_header_text(reply, "Switchyard-Experts", reply->facts.experts);
+    srv_reply_header_text(reply, "Switchyard-Exit", srv_way_exit(job));
     srv_reply_header(reply, "Switchyard-Madds", "%lld", (long long)job->madds);
     if (job->degraded) {
         srv_reply_header(reply, "Switchyard-Degraded", "%lld",

@@ -4,6 +4,7 @@
 #include "serving/protocol/json_tensor.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -59,6 +60,41 @@ START_TEST(bytes_take_whole_numbers_up_to_255_only)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         sy_check_fails(scan_u8(bad[i], out, &err), SY_BAD_INPUT, err);
         sy_check_says(err, "element 5");
+    }
+}
+END_TEST
+
+/* Numbers with a comma behind them are read another way than the last. */
+START_TEST(a_byte_is_read_alike_wherever_it_stands)
+{
+    static const char *const forms[] = {"%d", "%02d", "%03d", "%04d", "%d.0"};
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+        for (int value = 0; value < 1200; value++) {
+            char number[16], text[64];
+            uint8_t out[6] = {0};
+            struct sy_error err = {0};
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+            snprintf(number, sizeof number, forms[f], value);
+#pragma GCC diagnostic pop
+            bool whole = value < 256 && strchr(number, '.') == NULL &&
+                         (number[0] != '0' || number[1] == '\0');
+            for (int place = 0; place < 6; place++) {
+                size_t used = 0;
+                for (int i = 0; i < 6; i++) {
+                    used += (size_t)snprintf(text + used, sizeof text - used,
+                                             "%s%s", i == 0 ? "[" : ",",
+                                             i == place ? number : "7");
+                }
+                (void)snprintf(text + used, sizeof text - used, "]");
+                ck_assert_int_eq(scan_u8(text, out, &err),
+                                 whole ? SY_OK : SY_BAD_INPUT);
+                if (whole) {
+                    ck_assert_int_eq(out[place], value);
+                    ck_assert_int_eq(out[(place + 1) % 6], 7);
+                }
+            }
+        }
     }
 }
 END_TEST
@@ -259,6 +295,7 @@ int main(void)
     TCase *tc = tcase_create("all");
     tcase_add_test(tc, flat_and_nested_arrays_give_the_same_tensor);
     tcase_add_test(tc, bytes_take_whole_numbers_up_to_255_only);
+    tcase_add_test(tc, a_byte_is_read_alike_wherever_it_stands);
     tcase_add_test(tc, counts_that_differ_from_the_shape_are_refused);
     tcase_add_test(tc, nesting_that_differs_from_the_shape_is_refused);
     tcase_add_test(tc, of_partial_nesting_only_the_elements_are_counted);

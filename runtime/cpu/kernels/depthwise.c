@@ -32,11 +32,13 @@ struct job {
     const float *x;
     struct sy_shape in, out;
     float *y;
-    const float *w;  /* first tap of channel 0 */
-    ptrdiff_t tap;   /* floats between taps */
-    ptrdiff_t group; /* floats between vectors of channels */
-    bool padded;     /* weights are whole vectors */
-    bool add;        /* y += */
+    const float *w;     /* first tap of channel 0 */
+    ptrdiff_t tap;      /* floats between taps */
+    ptrdiff_t group;    /* floats between vectors of channels */
+    bool padded;        /* weights are whole vectors */
+    bool add;           /* y += */
+    bool far;           /* y is not in the cache, and asked for beforehand */
+    const float *ahead; /* as large as y, read afterwards, or NULL */
     const float *scale, *bias, *residual;
     enum sy_act act;
 };
@@ -77,6 +79,29 @@ INLINE void put_segment(const struct job *job, const int count, int oy, int ox,
     }
 }
 
+/*
+ * Asks for what put_segment writes, and for as many lines of what is read
+ * after this image, in the order of memory.
+ */
+INLINE void fetch_segment(const struct job *job, const int count, int oy,
+                          int ox, int c)
+{
+    ptrdiff_t channels = job->out.c, row = (ptrdiff_t)oy * job->out.w;
+    if (job->far) {
+        UNROLL for (int i = 0; i < count; i++)
+        {
+            v_fetch_to_write(job->y, (row + ox + i) * channels + c);
+        }
+    }
+    if (job->ahead != NULL) {
+        ptrdiff_t line = row * channels + (ptrdiff_t)c * job->out.w;
+        UNROLL for (int i = 0; i < count; i++)
+        {
+            v_fetch(job->ahead, line + (ox + i) * VL);
+        }
+    }
+}
+
 /* Positions ox .. ox + count - 1 of row oy. */
 INLINE void segment(const struct job *job, const int kernel, const int stride,
                     const int count, struct lanes lanes, int oy, int ox, int c)
@@ -90,6 +115,7 @@ INLINE void segment(const struct job *job, const int kernel, const int stride,
     ptrdiff_t channels = job->in.c;
     vf acc[MAX_SEGMENT];
 
+    fetch_segment(job, count, oy, ox, c);
     UNROLL for (int i = 0; i < count; i++)
     {
         acc[i] = v_zero();
@@ -133,6 +159,7 @@ INLINE void segment_back2(const struct job *job, const int kernel,
     ptrdiff_t channels = job->in.c;
     vf acc[MAX_SEGMENT];
 
+    fetch_segment(job, count, iy, ix, c);
     UNROLL for (int i = 0; i < count; i++)
     {
         acc[i] = v_zero();
@@ -252,6 +279,7 @@ void SY_KERNEL(depthwise_forward)(const struct sy_op_args *args)
         .w = args->w,
         .tap = args->in.c,
         .group = VL,
+        .far = true,
         .act = SY_ACT_NONE,
     };
     for (int n = 0; n < args->count; n++) {
@@ -284,7 +312,9 @@ void SY_KERNEL(depthwise_infer)(const struct sy_infer_args *args)
     }
 }
 
-static void backward_data(const struct sy_op_args *args)
+/* Of image n; meanwhile asks for the image's x, of which the gradient of the
+   weight is made. */
+static void backward_data(const struct sy_op_args *args, int n)
 {
     const struct sy_node *node = args->node;
     ptrdiff_t channels = args->in.c;
@@ -296,6 +326,8 @@ static void backward_data(const struct sy_op_args *args)
         .tap = channels,
         .group = VL,
         .add = args->add_dx,
+        .far = true,
+        .ahead = args->x + (size_t)n * sy_shape_floats(args->in),
         .act = SY_ACT_NONE,
     };
     int which = 2;
@@ -304,11 +336,9 @@ static void backward_data(const struct sy_op_args *args)
         job.w += (taps - 1) * channels;
         job.tap = -channels;
     }
-    for (int n = 0; n < args->count; n++) {
-        job.x = args->dy + (size_t)n * sy_shape_floats(args->out);
-        job.y = args->dx + (size_t)n * sy_shape_floats(args->in);
-        windows[node->kernel / 2][which](&job);
-    }
+    job.x = args->dy + (size_t)n * sy_shape_floats(args->out);
+    job.y = args->dx + (size_t)n * sy_shape_floats(args->in);
+    windows[node->kernel / 2][which](&job);
 }
 
 /* Rows of taps that are kept in registers together. */
@@ -412,10 +442,13 @@ INLINE void weight_lanes(const struct sy_op_args *args, const float *x,
     }
 }
 
-INLINE void backward_weight(const struct sy_op_args *args, const int kernel)
+INLINE void backward_images(const struct sy_op_args *args, const int kernel)
 {
     int channels = args->in.c, whole = channels / VL * VL;
     for (int n = 0; n < args->count; n++) {
+        if (args->dx != NULL) {
+            backward_data(args, n);
+        }
         const float *x = args->x + (size_t)n * sy_shape_floats(args->in);
         const float *dy = args->dy + (size_t)n * sy_shape_floats(args->out);
         struct lanes lanes = {true, v_mask(VL)};
@@ -436,21 +469,18 @@ INLINE void backward_weight(const struct sy_op_args *args, const int kernel)
 
 void SY_KERNEL(depthwise_backward)(const struct sy_op_args *args)
 {
-    if (args->dx != NULL) {
-        backward_data(args);
-    }
     switch (args->node->kernel) {
     case 1:
-        backward_weight(args, 1);
+        backward_images(args, 1);
         break;
     case 3:
-        backward_weight(args, 3);
+        backward_images(args, 3);
         break;
     case 5:
-        backward_weight(args, 5);
+        backward_images(args, 5);
         break;
     default:
-        backward_weight(args, 7);
+        backward_images(args, 7);
         break;
     }
 }

@@ -163,6 +163,15 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
             }
         }
     }
+    if (p->far) {
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            UNROLL for (int j = 0; j < vectors; j++)
+            {
+                v_fetch_to_write(c, i * p->c_row + j * VL);
+            }
+        }
+    }
     const char *fetch = (const char *)b;
     ptrdiff_t fetch_step = 0;
     if (fetches(p, vectors)) {
@@ -385,6 +394,7 @@ void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
         panel.n = gemm->n - j < width ? gemm->n - j : width;
         panel.c = c + j;
         panel.accumulate = gemm->accumulate;
+        panel.far = true;
         int k = 0;
         do {
             panel.k = gemm->k - k < PACK_K ? gemm->k - k : PACK_K;
@@ -393,6 +403,7 @@ void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
                        panel.k, panel.n, panel.vectors);
             SY_KERNEL(panel)(&panel);
             panel.accumulate = true;
+            panel.far = false;
             k += panel.k;
         } while (k < gemm->k);
         j += width;

@@ -32,6 +32,7 @@ struct panel {
     float *c;
     ptrdiff_t c_row;
     bool accumulate; /* start from C instead of zero */
+    bool far;        /* C is not in the cache, and asked for beforehand */
 
     /*
      * Where vectors of a row of C lie apart: c_step floats, 0 for VL. Where C

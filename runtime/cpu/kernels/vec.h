@@ -186,6 +186,21 @@ INLINE void v_put(float *p, vf v, struct lanes lanes)
     }
 }
 
+/*
+ * Asks for the line at `p` plus `floats`, which is read (or written) soon.
+ * Behind the end of a buffer nothing is touched, so kernels need not know
+ * where theirs ends.
+ */
+INLINE void v_fetch(const float *p, ptrdiff_t floats)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + (uintptr_t)(floats * 4)));
+}
+INLINE void v_fetch_to_write(const float *p, ptrdiff_t floats)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + (uintptr_t)(floats * 4)),
+                       1);
+}
+
 /* The numbers of the lanes. */
 INLINE vi v_lane_numbers(void)
 {

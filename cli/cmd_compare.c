@@ -43,16 +43,11 @@ static int run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"data", CLI_TEXT, "DIR", "the data folder, one folder per domain", 0, 0,
-     true},
+    CLI_JOB_DATA,
     {"out", CLI_TEXT, "DIR", "the folder for all runs and the tables", 0, 0,
      true},
     {"resume", CLI_FLAG, NULL, "go on with what has begun there", 0, 0, false},
-    CLI_SET,
-    {"seed", CLI_INT, "N", "same as --set seed=N", 0, INT64_MAX, false},
-    CLI_THREADS,
-    {"quiet", CLI_FLAG, NULL, "no progress on stderr", 0, 0, false},
-    CLI_JSON,
+    CLI_JOB_OPTIONS,
     CLI_END,
 };
 

@@ -81,8 +81,7 @@ static int run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"data", CLI_TEXT, "DIR", "the data folder, one folder per domain", 0, 0,
-     true},
+    CLI_JOB_DATA,
     {"out", CLI_TEXT, "MODEL", "REPOSITORY/NAME; its next version is written",
      0, 0, true},
     {"paths", CLI_TEXT, "FILE", "paths.json of a search", 0, 0, false},
@@ -92,11 +91,7 @@ static const struct cli_option options[] = {
     {"study", CLI_TEXT, "FILE", "SQLite file for the history of all steps", 0,
      0, false},
     {"resume", CLI_FLAG, NULL, "go on from the last checkpoint", 0, 0, false},
-    CLI_SET,
-    {"seed", CLI_INT, "N", "same as --set seed=N", 0, INT64_MAX, false},
-    CLI_THREADS,
-    {"quiet", CLI_FLAG, NULL, "no progress on stderr", 0, 0, false},
-    CLI_JSON,
+    CLI_JOB_OPTIONS,
     CLI_END,
 };
 

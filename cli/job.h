@@ -10,9 +10,22 @@
 #include "cli/cli.h"
 #include "search/config.h"
 
+/* The rows that the option tables of these commands share. */
+#define CLI_JOB_DATA                                                           \
+    {                                                                          \
+        "data", CLI_TEXT, "DIR", "the data folder, one folder per domain", 0,  \
+            0, true                                                            \
+    }
+#define CLI_JOB_OPTIONS                                                        \
+    CLI_SET,                                                                   \
+        {"seed", CLI_INT, "N", "same as --set seed=N", 0, INT64_MAX, false},   \
+        CLI_THREADS,                                                           \
+        {"quiet", CLI_FLAG, NULL, "no progress on stderr", 0, 0, false},       \
+        CLI_JSON
+
 /*
  * Loads the configuration that the first argument names, with --set and
- * --seed (options that the command must have). Owned: nas_config_release.
+ * --seed of CLI_JOB_OPTIONS. Owned: nas_config_release.
  */
 enum sy_status cli_job_config(const struct cli_args *args,
                               struct nas_config *config,

@@ -1,54 +1,42 @@
 /*
  * test_search.c - the search loop as a function.
- *
- * A search that is stopped has done one step more. So one that is stopped at
- * once, again and again, goes through the checkpoint after every step, and
- * must end in the bits of one that was never stopped.
  */
 #include "search/supernet/search.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/artefact/safetensors.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
 #include "runtime/network/paths_json.h"
 #include "search/train/trainer.h"
 #include "tests/support/check_main.h"
 #include "tests/support/domain_files.h"
+#include "tests/support/small_job.h"
 
-enum { SETS = 5, RUNS_MOST = 64 };
-
-static const char config_text[] =
-    "{\"name\":\"small\",\"domains\":[\"few\",\"many\",\"one\"],"
-    "\"network\":{\"input\":{\"height\":5,\"width\":3},"
-    "\"stem\":{\"kind\":\"conv\",\"channels\":8,\"stride\":2},"
-    "\"layers\":[{\"channels\":8,\"blocks\":[{\"kind\":\"conv\"},"
-    "{\"kind\":\"zero\"}]},{\"channels\":16,\"stride\":2,\"blocks\":["
-    "{\"kind\":\"mbconv\",\"se\":true},{\"kind\":\"fused\"},"
-    "{\"kind\":\"zero\"}]}],\"head\":{\"kind\":\"classify\",\"width\":8}},"
-    "\"search_passes\":2,\"train_passes\":1,"
-    "\"train\":{\"batch\":5,\"holdout\":0.3,\"checkpoint_every_s\":0,"
-    "\"use_holdout\":true,\"calibration\":0},"
-    "\"search\":{\"target\":9000,\"reward_batch\":6,\"reward_paths\":3}}";
+static const char config_text[] = SY_SMALL_JOB(
+    "{\"kind\":\"fused\"},") "\"search_passes\":2,\"train_passes\":1,"
+                             "\"train\":{\"batch\":5,\"holdout\":0.3,"
+                             "\"checkpoint_every_s\":0,"
+                             "\"use_holdout\":true,\"calibration\":0},"
+                             "\"search\":{\"target\":9000,\"reward_batch\":6,"
+                             "\"reward_paths\":3}}";
 
 static const struct way {
-    const char *set[SETS];
+    struct sy_small_sets sets;
     int64_t steps;
 } ways[] = {
     /* 2 x (21 + 36 + 5) / 15 */
-    {{NULL}, 9},
-    {{"search.reward.sharing=0.2", "search.reward.joint=0.5",
-      "train.weights.kind=abdp", "search.reward_paths=1"},
+    {{{NULL}}, 9},
+    {{{"search.reward.sharing=0.2", "search.reward.joint=0.5",
+       "train.weights.kind=abdp", "search.reward_paths=1"}},
      9},
-    {{"search.common_path=true", "search.optimiser.kind=adamw",
-      "search.reward.cost=params", "search.target=3000",
-      "search.width_warmup=0.2"},
+    {{{"search.common_path=true", "search.optimiser.kind=adamw",
+       "search.reward.cost=params", "search.target=3000",
+       "search.width_warmup=0.2"}},
      9},
-    {{"search.controller.kind=random", "train.balance_domains=false",
-      "search.op_warmup=0", "search.controller.delay=0"},
+    {{{"search.controller.kind=random", "train.balance_domains=false",
+       "search.op_warmup=0", "search.controller.delay=0"}},
      8}, /* 2 x 62 / (5 + 9 + 2) */
 };
 
@@ -56,24 +44,7 @@ static struct sy_error err;
 
 static void put_files(void)
 {
-    sy_put_domain(&(struct sy_domain_files){
-        .name = "few", .train = 30, .classes = 3, .height = 4, .width = 5});
-    sy_put_domain(&(struct sy_domain_files){
-        .name = "many", .train = 50, .classes = 2, .channels = 3});
-    sy_put_domain(&(struct sy_domain_files){
-        .name = "one", .train = 7, .classes = 1, .height = 5, .width = 3});
-    sy_put_text("config.json", config_text);
-}
-
-static void load(struct nas_config *config, const struct way *way)
-{
-    int count = 0;
-    while (count < SETS && way->set[count] != NULL) {
-        count++;
-    }
-    sy_check_ok(nas_config_load(config, sy_check_path("config.json"), way->set,
-                                count, &err),
-                err);
+    sy_put_small_job(config_text, 7);
 }
 
 /* Searches to NAME; `stopped` ends it after a step, however it began. */
@@ -85,7 +56,7 @@ static enum sy_status search(const struct way *way, const char *name,
     volatile sig_atomic_t stop = stopped;
     char run[SY_PATH_BYTES];
     (void)snprintf(run, sizeof run, "%s/%s", sy_check_folder(), name);
-    load(&config, way);
+    sy_load_small_job(&config, &way->sets);
     struct nas_search_job job = {
         .config = &config,
         .data = sy_check_folder(),
@@ -100,42 +71,34 @@ static enum sy_status search(const struct way *way, const char *name,
     return status;
 }
 
-/* The hashes of all that a search has left, one behind the other. */
-static void hash_of(const char *name, char text[2 * SY_HASH_TEXT_BYTES])
+/* As above, for sy_check_stops: hashes of all that a search has left. */
+static enum sy_status search_small(const void *way, const char *name,
+                                   int threads, bool resume, bool stopped,
+                                   struct sy_small_run *run,
+                                   struct sy_error *error)
 {
     static const char *const files[2] = {"checkpoint.safetensors",
                                          "paths.json"};
-    for (int i = 0; i < 2; i++) {
+    struct nas_search_report report;
+    enum sy_status status =
+        search(way, name, threads, resume, stopped, &report);
+    *error = err;
+    run->steps = report.steps;
+    for (int i = 0; status == SY_OK && i < 2; i++) {
         char path[SY_PATH_BYTES];
         (void)snprintf(path, sizeof path, "%s/%s/%s", sy_check_folder(), name,
                        files[i]);
-        sy_check_ok(
-            sy_hash_file(path, text + i * (SY_HASH_TEXT_BYTES - 1), &err), err);
+        status =
+            sy_hash_file(path, run->hash + i * (SY_HASH_TEXT_BYTES - 1), error);
     }
+    return status;
 }
 
 START_TEST(stops_at_every_step_and_threads_change_no_bit)
 {
-    const struct way *way = &ways[_i];
-    struct nas_search_report report;
-    char whole[2 * SY_HASH_TEXT_BYTES], other[2 * SY_HASH_TEXT_BYTES];
     int64_t live = sy_alloc_live();
     put_files();
-    sy_check_ok(search(way, "whole", 1, false, false, &report), err);
-    hash_of("whole", whole);
-    ck_assert_int_eq(report.steps, way->steps);
-    sy_check_ok(search(way, "threads", 3, false, false, &report), err);
-    hash_of("threads", other);
-    ck_assert_str_eq(other, whole);
-    int runs = 0;
-    enum sy_status status = SY_CANCELLED;
-    for (; status == SY_CANCELLED && runs < RUNS_MOST; runs++) {
-        status = search(way, "pieces", 1 + runs % 2, runs > 0, true, &report);
-    }
-    sy_check_ok(status, err);
-    ck_assert_int_eq(runs, way->steps + 1);
-    hash_of("pieces", other);
-    ck_assert_str_eq(other, whole);
+    sy_check_stops(search_small, &ways[_i], ways[_i].steps);
     ck_assert_int_eq(sy_alloc_live(), live);
 }
 END_TEST
@@ -147,7 +110,7 @@ START_TEST(the_report_and_the_file_say_the_same_paths)
     static struct sy_paths paths;
     put_files();
     sy_check_ok(search(&ways[_i], "run", 1, false, false, &report), err);
-    load(&config, &ways[_i]);
+    sy_load_small_job(&config, &ways[_i].sets);
     sy_check_ok(sy_paths_load(&paths, report.paths_file, &config.network, &err),
                 err);
     ck_assert_int_eq(paths.count, 3);
@@ -176,7 +139,7 @@ START_TEST(what_a_search_finds_can_be_trained)
     json_t *root = NULL;
     put_files();
     sy_check_ok(search(&ways[0], "run", 1, false, false, &report), err);
-    load(&config, &ways[0]);
+    sy_load_small_job(&config, &ways[0].sets);
     (void)snprintf(model, sizeof model, "%s/m", sy_check_folder());
     struct nas_train_job job = {.config = &config,
                                 .data = sy_check_folder(),
@@ -204,15 +167,16 @@ static const struct {
     struct way way;
     const char *says;
 } bad[] = {
-    {{{"search.target=1500"}, 0},
+    {{{{"search.target=1500"}}, 0},
      "search.target: no path of \"few\" has at "
      "most 1500 madds; the cheapest paths have: "
      "few "},
-    {{{"train.batch=6"}, 0},
+    {{{{"train.batch=6"}}, 0},
      "one: expected at least a batch of 6 training "
      "images, found 5"},
-    {{{"train.holdout=0"}, 0}, "few: no image is held out"},
-    {{{"search.reward={\"cost\":\"latency\",\"latency_table\":\"none.json\"}"},
+    {{{{"train.holdout=0"}}, 0}, "few: no image is held out"},
+    {{{{"search.reward={\"cost\":\"latency\",\"latency_table\":\"none."
+        "json\"}"}},
       0},
      "none.json"},
 };
@@ -237,7 +201,7 @@ START_TEST(another_search_does_not_resume)
                    SY_NOT_FOUND, err);
     sy_check_fails(search(&ways[0], "run", 1, false, true, &report),
                    SY_CANCELLED, err);
-    static const struct way other = {{"search.reward_paths=2"}, 0};
+    static const struct way other = {{{"search.reward_paths=2"}}, 0};
     sy_check_fails(search(&other, "run", 1, true, false, &report), SY_BAD_INPUT,
                    err);
     sy_check_says(err, "config.search.reward_paths is 3 there and 2 here");
@@ -250,25 +214,17 @@ END_TEST
 
 START_TEST(a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint)
 {
-    static const struct way wild = {{"search.optimiser.rate=100",
-                                     "train.checkpoint_every_s=1e-9",
-                                     "search_passes=50"},
-                                    0};
+    static const struct way wild = {
+        {{"search.optimiser.rate=100", "train.checkpoint_every_s=1e-9",
+          "search_passes=50"}},
+        0};
     struct nas_search_report report;
-    struct sy_st_file *file = NULL;
     put_files();
     sy_check_fails(search(&wild, "wild", 1, false, false, &report), SY_INTERNAL,
                    err);
     sy_check_says(err, "the loss of \"");
     sy_check_says(err, "is not finite at step ");
-    sy_check_ok(
-        sy_st_open(&file, sy_check_path("wild/checkpoint.safetensors"), &err),
-        err);
-    const struct sy_st_entry *values = sy_st_find(file, "values");
-    for (size_t i = 0; i < values->count; i++) {
-        ck_assert(isfinite(values->data[i]));
-    }
-    sy_st_close(file);
+    sy_check_finite(sy_check_path("wild/checkpoint.safetensors"));
     ck_assert(!sy_file_exists(sy_check_path("wild/paths.json")));
 }
 END_TEST
@@ -286,7 +242,7 @@ START_TEST(running_out_of_memory_anywhere_is_an_error_and_leaks_nothing)
         char run[SY_PATH_BYTES];
         (void)snprintf(name, sizeof name, "run%d", i);
         (void)snprintf(run, sizeof run, "%s/%s", sy_check_folder(), name);
-        load(&config, &ways[1]);
+        sy_load_small_job(&config, &ways[1].sets);
         struct nas_search_job job = {.config = &config,
                                      .data = sy_check_folder(),
                                      .run = run,

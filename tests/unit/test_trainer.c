@@ -1,37 +1,24 @@
 /*
  * test_trainer.c - the training loop as a function: what the configurations
  * do that the shipped ones do not.
- *
- * A run that is stopped has done one step more. So a run that is stopped at
- * once, again and again, goes through the checkpoint after every step, and
- * must end in the bits of one that was never stopped.
  */
 #include "search/train/trainer.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/artefact/safetensors.h"
+#include "runtime/artefact/artefact.h"
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 #include "tests/support/check_main.h"
 #include "tests/support/domain_files.h"
+#include "tests/support/small_job.h"
 
-enum { SETS = 5, RUNS_MOST = 64 };
-
-static const char config_text[] =
-    "{\"name\":\"small\",\"domains\":[\"few\",\"many\",\"one\"],"
-    "\"network\":{\"input\":{\"height\":5,\"width\":3},"
-    "\"stem\":{\"kind\":\"conv\",\"channels\":8,\"stride\":2},"
-    "\"layers\":[{\"channels\":8,\"blocks\":[{\"kind\":\"conv\"},"
-    "{\"kind\":\"zero\"}]},{\"channels\":16,\"stride\":2,\"blocks\":["
-    "{\"kind\":\"mbconv\",\"se\":true},{\"kind\":\"zero\"}]}],"
-    "\"head\":{\"kind\":\"classify\",\"width\":8}},"
-    "\"paths\":[\"0:0\",\"1:0\",\"1:1\"],"
-    "\"train\":{\"epochs\":1.5,\"batch\":5,\"holdout\":0.1,"
-    "\"checkpoint_every_s\":0,\"augment\":{\"shift\":1,\"cutout\":2,"
-    "\"flip\":[\"many\"]}}}";
+static const char config_text[] = SY_SMALL_JOB(
+    "") "\"paths\":[\"0:0\",\"1:0\",\"1:1\"],"
+        "\"train\":{\"epochs\":1.5,\"batch\":5,\"holdout\":0.1,"
+        "\"checkpoint_every_s\":0,\"augment\":{\"shift\":1,\"cutout\":2,"
+        "\"flip\":[\"many\"]}}}";
 
 /* Two experts of one domain that part at the second layer. */
 static const char paths_text[] =
@@ -45,44 +32,40 @@ static const char paths_text[] =
  * domains have 27, 46 and 5 images to train on, and 3, 4 and 1 held out.
  */
 static const struct way {
-    const char *set[SETS];
+    struct sy_small_sets sets;
     bool paths;
     int64_t steps;
 } ways[] = {
     /* 1.5 x 78 images / 15 */
-    {{NULL}, false, 8},
+    {{{NULL}}, false, 8},
     /* 3 x 78 / (5 + 9 + 2): in proportion, but at least 2 */
-    {{"train.balance_domains=false", "train.epochs=3"}, false, 15},
-    {{"train.balance_classes=true", "train.ema=0", "train.shards=1"}, true, 8},
-    {{"train.optimiser.kind=adamw", "network.norm=shared", "train.shards=64"},
+    {{{"train.balance_domains=false", "train.epochs=3"}}, false, 15},
+    {{{"train.balance_classes=true", "train.ema=0", "train.shards=1"}},
+     true,
+     8},
+    {{{"train.optimiser.kind=adamw", "network.norm=shared", "train.shards=64"}},
      true,
      8},
     /* 0.5 x 86 / 6 */
-    {{"train.optimiser.kind=rmsprop", "train.use_holdout=true", "train.batch=2",
-      "train.epochs=0.5", "train.calibration=0"},
+    {{{"train.optimiser.kind=rmsprop", "train.use_holdout=true",
+       "train.batch=2", "train.epochs=0.5", "train.calibration=0"}},
      true,
      8},
     /* Held-out images are looked at before steps 0 and 8 of 3 x 78 / 15. */
-    {{"train.weights.kind=abdp", "train.epochs=3"}, true, 16},
+    {{{"train.weights.kind=abdp", "train.epochs=3"}}, true, 16},
     /* None are held out: batches stand in. 0.5 x 86 / 6 */
-    {{"train.weights.kind=difficulty", "train.use_holdout=true",
-      "train.batch=2", "train.epochs=0.5", "train.calibration=0"},
+    {{{"train.weights.kind=difficulty", "train.use_holdout=true",
+       "train.batch=2", "train.epochs=0.5", "train.calibration=0"}},
      true,
      8},
-    {{"train.weights.kind=ratio"}, false, 8},
+    {{{"train.weights.kind=ratio"}}, false, 8},
 };
 
 static struct sy_error err;
 
 static void put_files(void)
 {
-    sy_put_domain(&(struct sy_domain_files){
-        .name = "few", .train = 30, .classes = 3, .height = 4, .width = 5});
-    sy_put_domain(&(struct sy_domain_files){
-        .name = "many", .train = 50, .classes = 2, .channels = 3});
-    sy_put_domain(&(struct sy_domain_files){
-        .name = "one", .train = 6, .classes = 1, .height = 5, .width = 3});
-    sy_put_text("config.json", config_text);
+    sy_put_small_job(config_text, 6);
     sy_put_text("paths.json", paths_text);
 }
 
@@ -94,16 +77,10 @@ static enum sy_status train(const struct way *way, const char *name,
     struct nas_config config;
     volatile sig_atomic_t stop = stopped;
     char model[SY_PATH_BYTES], paths[SY_PATH_BYTES], data[SY_PATH_BYTES];
-    int count = 0;
-    while (count < SETS && way->set[count] != NULL) {
-        count++;
-    }
     (void)snprintf(model, sizeof model, "%s/%s", sy_check_folder(), name);
     (void)snprintf(paths, sizeof paths, "%s", sy_check_path("paths.json"));
     (void)snprintf(data, sizeof data, "%s", sy_check_folder());
-    sy_check_ok(nas_config_load(&config, sy_check_path("config.json"), way->set,
-                                count, &err),
-                err);
+    sy_load_small_job(&config, &way->sets);
     struct nas_train_job job = {
         .config = &config,
         .data = data,
@@ -129,28 +106,27 @@ static void hash_of(const struct nas_train_report *report, char *text)
     sy_check_ok(sy_hash_file(path, text, &err), err);
 }
 
+/* As above, for sy_check_stops. */
+static enum sy_status train_small(const void *way, const char *name,
+                                  int threads, bool resume, bool stopped,
+                                  struct sy_small_run *run,
+                                  struct sy_error *error)
+{
+    struct nas_train_report report;
+    enum sy_status status = train(way, name, threads, resume, stopped, &report);
+    *error = err;
+    run->steps = report.steps;
+    if (status == SY_OK) {
+        hash_of(&report, run->hash);
+    }
+    return status;
+}
+
 START_TEST(stops_at_every_step_and_threads_change_no_bit)
 {
-    const struct way *way = &ways[_i];
-    struct nas_train_report report;
-    char whole[SY_HASH_TEXT_BYTES], other[SY_HASH_TEXT_BYTES];
     int64_t live = sy_alloc_live();
     put_files();
-    sy_check_ok(train(way, "whole", 1, false, false, &report), err);
-    hash_of(&report, whole);
-    ck_assert_int_eq(report.steps, way->steps);
-    sy_check_ok(train(way, "threads", 3, false, false, &report), err);
-    hash_of(&report, other);
-    ck_assert_str_eq(other, whole);
-    int runs = 0;
-    enum sy_status status = SY_CANCELLED;
-    for (; status == SY_CANCELLED && runs < RUNS_MOST; runs++) {
-        status = train(way, "pieces", 1 + runs % 2, runs > 0, true, &report);
-    }
-    sy_check_ok(status, err);
-    ck_assert_int_eq(runs, way->steps + 1);
-    hash_of(&report, other);
-    ck_assert_str_eq(other, whole);
+    sy_check_stops(train_small, &ways[_i], ways[_i].steps);
     ck_assert_int_eq(sy_alloc_live(), live);
 }
 END_TEST
@@ -159,7 +135,7 @@ END_TEST
 static void trained(const char *first, const char *second, const char *name,
                     char *text)
 {
-    const struct way way = {{first, second, "train.epochs=3"}, true, 16};
+    const struct way way = {{{first, second, "train.epochs=3"}}, true, 16};
     struct nas_train_report report;
     sy_check_ok(train(&way, name, 1, false, false, &report), err);
     hash_of(&report, text);
@@ -225,7 +201,7 @@ END_TEST
 START_TEST(a_domain_of_several_experts_gets_the_route_that_was_asked_for)
 {
     static const struct way way = {
-        {"train.routes.kind=cascade", "train.routes.cost=1"}, true, 8};
+        {{"train.routes.kind=cascade", "train.routes.cost=1"}}, true, 8};
     struct nas_train_report report;
     struct sy_artefact artefact;
     struct sy_network *network;
@@ -279,33 +255,24 @@ END_TEST
 START_TEST(a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint)
 {
     /* Every step writes a checkpoint; at this rate weights soon overflow. */
-    static const struct way wild = {{"train.optimiser.rate=100",
-                                     "train.checkpoint_every_s=1e-9",
-                                     "train.epochs=50", "train.ema=0"},
-                                    false,
-                                    0};
+    static const struct way wild = {
+        {{"train.optimiser.rate=100", "train.checkpoint_every_s=1e-9",
+          "train.epochs=50", "train.ema=0"}},
+        false,
+        0};
     struct nas_train_report report;
-    struct sy_st_file *file = NULL;
     put_files();
     sy_check_fails(train(&wild, "wild", 1, false, false, &report), SY_INTERNAL,
                    err);
     sy_check_says(err, "the loss of \"");
     sy_check_says(err, "is not finite at step ");
-    sy_check_ok(sy_st_open(&file,
-                           sy_check_path("wild/.train/checkpoint.safetensors"),
-                           &err),
-                err);
-    const struct sy_st_entry *values = sy_st_find(file, "values");
-    for (size_t i = 0; i < values->count; i++) {
-        ck_assert(isfinite(values->data[i]));
-    }
-    sy_st_close(file);
+    sy_check_finite(sy_check_path("wild/.train/checkpoint.safetensors"));
 }
 END_TEST
 
 START_TEST(a_domain_smaller_than_a_batch_is_refused)
 {
-    static const struct way large = {{"train.batch=6"}, false, 0};
+    static const struct way large = {{{"train.batch=6"}}, false, 0};
     struct nas_train_report report;
     put_files();
     sy_check_fails(train(&large, "large", 1, false, false, &report),

@@ -8,6 +8,16 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "search/eval/evaluate.h"
+#include "search/eval/find.h"
+
+/* What eval prints. */
+struct evaluated {
+    struct nas_evaluation rows[SY_MAX_DOMAINS];
+    int count;
+    struct nas_finding
+        found[2 * SY_MAX_DOMAINS]; /* where there is a root gate */
+    int found_count;
+};
 
 static struct nas_score mean_score(const struct nas_evaluation *rows, int count)
 {
@@ -40,9 +50,67 @@ static json_t *experts_json(const struct sy_network *network,
     return list;
 }
 
-static int print_json(const struct sy_network *network,
-                      const struct nas_evaluation *rows, int count)
+/* The confusions of the root gate. */
+static json_t *root_json(const struct sy_network *network,
+                         const struct evaluated *of)
 {
+    json_t *rows = json_array(), *names = json_array();
+    for (int d = 0; d < network->domain_count; d++) {
+        (void)json_array_append_new(names,
+                                    json_string(network->domain[d].name));
+    }
+    for (int i = 0; i < of->found_count; i++) {
+        const struct nas_finding *f = &of->found[i];
+        json_t *taken = json_array();
+        for (int d = 0; d < network->domain_count; d++) {
+            (void)json_array_append_new(taken, json_integer(f->found[d]));
+        }
+        (void)json_array_append_new(
+            rows, json_pack("{s:s, s:b, s:i, s:o, s:i, s:f, s:f}", "name",
+                            f->name, "known", f->domain >= 0, "n", f->n,
+                            "taken_for", taken, "abstained", f->abstained,
+                            "top1", (double)f->right / (f->n > 0 ? f->n : 1),
+                            "madds_mean", f->madds_mean));
+    }
+    int gate = sy_network_gate(network, sy_network_root_gate(network));
+    return json_pack("{s:f, s:I, s:o, s:o}", "balanced_accuracy",
+                     nas_found_balanced(of->found, of->found_count), "madds",
+                     (json_int_t)network->unit[gate].cost.madds, "domains",
+                     names, "rows", rows);
+}
+
+/* A row for each folder: what its images were taken for, in percent. */
+static void print_root(const struct sy_network *network,
+                       const struct evaluated *of)
+{
+    if (of->found_count == 0) {
+        return;
+    }
+    int gate = sy_network_gate(network, sy_network_root_gate(network));
+    printf("\nwithout their domain: found %.4f (domains alike), for %lld "
+           "MAdds; top-1 end to end, abstained, taken for others\n",
+           nas_found_balanced(of->found, of->found_count),
+           (long long)network->unit[gate].cost.madds);
+    for (int i = 0; i < of->found_count; i++) {
+        const struct nas_finding *f = &of->found[i];
+        double n = f->n > 0 ? f->n : 1;
+        printf("%-16s %6d %7.4f %6.2f %%", f->name, f->n, f->right / n,
+               100 * f->abstained / n);
+        for (int d = 0; d < network->domain_count; d++) {
+            if (d != f->domain && f->found[d] > 0) {
+                printf("  %s %.2f %%", network->domain[d].name,
+                       100 * f->found[d] / n);
+            }
+        }
+        printf("\n");
+    }
+}
+
+static int print_json(const struct sy_network *network,
+                      const struct evaluated *of)
+{
+    const struct nas_evaluation *rows = of->rows;
+    int count = of->count;
     struct nas_score mean = mean_score(rows, count);
     json_t *domains = json_array();
     for (int i = 0; i < count; i++) {
@@ -58,10 +126,14 @@ static int print_json(const struct sy_network *network,
                       s->nll_uncalibrated, "experts",
                       experts_json(network, &rows[i])));
     }
-    return cli_json(json_pack(
-        "{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains", domains, "mean",
-        "top1", mean.top1, "nll", mean.nll, "ece", mean.ece, "madds_mean",
-        mean.madds_mean, "params", (json_int_t)sy_network_params(network)));
+    json_t *all = json_pack("{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains",
+                            domains, "mean", "top1", mean.top1, "nll", mean.nll,
+                            "ece", mean.ece, "madds_mean", mean.madds_mean,
+                            "params", (json_int_t)sy_network_params(network));
+    if (of->found_count > 0) {
+        (void)json_object_set_new(all, "root", root_json(network, of));
+    }
+    return cli_json(all);
 }
 
 /* Who answers, for the domains whose routes have several experts. */
@@ -85,8 +157,10 @@ static void print_experts(const struct sy_network *network,
 }
 
 static void print_text(const struct sy_network *network,
-                       const struct nas_evaluation *rows, int count)
+                       const struct evaluated *of)
 {
+    const struct nas_evaluation *rows = of->rows;
+    int count = of->count;
     struct nas_score mean = mean_score(rows, count);
     printf("%-16s %6s %7s %7s %7s %7s %7s %9s %10s %8s %7s\n", "domain", "n",
            "top-1", "NLL", "raw", "ECE", "raw", "params", "MAdds", "us",
@@ -105,11 +179,54 @@ static void print_text(const struct sy_network *network,
            mean.ece, mean.ece_uncalibrated,
            (long long)sy_network_params(network), mean.madds_mean);
     print_experts(network, rows, count);
+    print_root(network, of);
+}
+
+/* Domains from first on, on their test images. */
+static enum sy_status evaluate(struct evaluated *of,
+                               const struct cli_session *session, int first,
+                               const char *dir, struct sy_error *err)
+{
+    for (int i = 0; i < of->count; i++) {
+        SY_TRY(nas_evaluate(&of->rows[i], session->executor, first + i, dir,
+                            session->pool, err));
+    }
+    return SY_OK;
+}
+
+/* The same images without their domain, and those of foreign folders. */
+static enum sy_status find(struct evaluated *of,
+                           const struct cli_session *session, int first,
+                           const char *dir, const char *const *foreign,
+                           int foreign_count, struct sy_error *err)
+{
+    const struct sy_network *network = session->network;
+    if (sy_network_root_gate(network) < 0) {
+        return foreign_count == 0
+                   ? SY_OK
+                   : sy_fail(err, SY_BAD_INPUT,
+                             "--foreign: %s has no root gate that could "
+                             "abstain; see train.root",
+                             session->artefact.path);
+    }
+    for (int i = 0; i < of->count + foreign_count; i++) {
+        const char *name = i < of->count ? network->domain[first + i].name
+                                         : foreign[i - of->count];
+        if (of->found_count == 2 * SY_MAX_DOMAINS) {
+            return sy_fail(err, SY_BAD_INPUT, "--foreign: too many folders");
+        }
+        SY_TRY(nas_find(&of->found[of->found_count++], session->executor, dir,
+                        name, session->pool, err));
+    }
+    return SY_OK;
 }
 
 static int run(const struct cli_args *args)
 {
-    static struct nas_evaluation rows[SY_MAX_DOMAINS];
+    static struct evaluated of;
+    const char *dir = cli_text(args, "data", NULL);
+    int foreign_count = 0;
+    const char *const *foreign = cli_list(args, "foreign", &foreign_count);
     struct cli_session session;
     struct sy_error err = {0};
     const char *only = cli_text(args, "domain", NULL);
@@ -120,30 +237,28 @@ static int run(const struct cli_args *args)
                          &err) != SY_OK) {
         return cli_error(&err);
     }
-    int count = session.network->domain_count;
+    of.count = session.network->domain_count;
     if (cli_session_answers(&session, &err) != SY_OK) {
         status = cli_error(&err);
         goto out;
     }
     if (only != NULL) {
-        count = 1;
+        of.count = 1;
         if (cli_session_domain(&session, only, &first, &err) != SY_OK) {
             status = cli_error(&err);
             goto out;
         }
     }
-    for (int i = 0; i < count; i++) {
-        if (nas_evaluate(&rows[i], session.executor, first + i,
-                         cli_text(args, "data", NULL), session.pool,
-                         &err) != SY_OK) {
-            status = cli_error(&err);
-            goto out;
-        }
+    if (evaluate(&of, &session, first, dir, &err) != SY_OK ||
+        find(&of, &session, first, dir, foreign, foreign_count, &err) !=
+            SY_OK) {
+        status = cli_error(&err);
+        goto out;
     }
     if (cli_flag(args, "json")) {
-        status = print_json(session.network, rows, count);
+        status = print_json(session.network, &of);
     } else {
-        print_text(session.network, rows, count);
+        print_text(session.network, &of);
     }
 out:
     cli_session_close(&session);
@@ -154,6 +269,8 @@ static const struct cli_option options[] = {
     {"data", CLI_TEXT, "DIR", "the data folder, one folder per domain", 0, 0,
      true},
     {"domain", CLI_TEXT, "D", "only this domain", 0, 0, false},
+    {"foreign", CLI_LIST, "D", "also a folder that the root gate never saw", 0,
+     0, false},
     CLI_THREADS,
     CLI_JSON,
     CLI_END,
@@ -168,7 +285,8 @@ const struct cli_command cmd_eval = {
         "calibration (temperature 1). MAdds are those executed per image,\n"
         "us the time per image in batches of 32; params counts weights,\n"
         "norms and heads that the domain's answers need, and those of the\n"
-        "whole network, shared ones once, in the last row.",
+        "whole network, shared ones once, in the last row. With a root gate\n"
+        "all images are asked once more without their domain.",
     .example = "switchyard eval runs/models/first --data ../shared/data",
     .options = options,
     .min_args = 1,

@@ -45,7 +45,7 @@ static enum sy_status predict_file(const struct cli_session *session,
     request.result[0].probabilities = buffers->probabilities;
     sy_executor_run(session->executor, &request, 1, NULL);
     *answered = request;
-    if (request.status != SY_OK) {
+    if (request.status != SY_OK && request.status != SY_NOT_FOUND) {
         return sy_fail(err, SY_BAD_INPUT,
                        "%s: the network's answer is not made of finite "
                        "numbers",
@@ -70,7 +70,7 @@ static json_t *ran_json(const struct sy_network *network,
 static json_t *route_json(const struct sy_network *network,
                           const struct sy_request *request)
 {
-    const struct sy_route *route = network->route[request->domain];
+    const struct sy_route *route = network->route[request->found];
     int e = request->taken.expert;
     return json_pack("{s:o, s:s, s:i, s:i, s:I, s:b, s:o}", "experts",
                      ran_json(network, request), "exit",
@@ -85,19 +85,24 @@ static json_t *route_json(const struct sy_network *network,
 static void print_route(const struct sy_network *network,
                         const struct sy_request *request)
 {
-    const struct sy_route *route = network->route[request->domain];
+    const struct sy_route *route = network->route[request->found];
     json_t *told = sy_route_explain(route, network, &request->taken), *one;
     size_t i;
     json_array_foreach(told, i, one)
     {
-        printf("    node %lld, child %lld: %s %.4f, threshold %.4f: %s\n",
+        const char *gate = json_string_value(json_object_get(one, "gate"));
+        const char *exit = json_string_value(json_object_get(one, "exit"));
+        bool yes = json_is_true(
+            json_object_get(one, gate != NULL ? "chosen" : "ended"));
+        printf("    node %lld, child %lld: %s%s %.4f, threshold %.4f: %s\n",
                json_integer_value(json_object_get(one, "node")),
                json_integer_value(json_object_get(one, "child")),
-               json_string_value(json_object_get(one, "exit")),
+               gate != NULL ? "gate " : "", gate != NULL ? gate : exit,
                json_number_value(json_object_get(one, "value")),
                json_number_value(json_object_get(one, "threshold")),
-               json_is_true(json_object_get(one, "ended")) ? "taken"
-                                                           : "goes on");
+               gate != NULL ? (yes ? "chosen" : "not chosen")
+               : yes        ? "taken"
+                            : "goes on");
     }
     json_decref(told);
     printf("    experts");
@@ -107,6 +112,13 @@ static void print_route(const struct sy_network *network,
     printf("; %d blocks, %d more reused, %lld MAdds%s\n", request->blocks,
            request->reused, (long long)request->madds,
            request->taken.cut ? "; the budget ended it" : "");
+}
+
+/* Of an image for which the root gate found no domain. */
+static json_t *nothing_json(const char *path, const struct sy_request *request)
+{
+    return json_pack("{s:s, s:n, s:n, s:f}", "file", path, "domain", "label",
+                     "probability", request->sureness);
 }
 
 static json_t *row_json(const struct sy_domain *domain, const char *path,
@@ -150,7 +162,6 @@ static int predict_all(const struct cli_session *session, int domain,
     const struct sy_network *network = session->network;
     bool as_json = cli_flag(args, "json");
     bool explain = cli_flag(args, "explain");
-    const struct sy_domain *known = &session->network->domain[domain];
     json_t *rows = json_array();
     int status = CLI_OK;
     for (int i = 1; i < cli_count(args) && status == CLI_OK; i++) {
@@ -158,7 +169,13 @@ static int predict_all(const struct cli_session *session, int domain,
         if (predict_file(session, domain, path, buffers, &request, &err) !=
             SY_OK) {
             status = cli_error(&err);
+        } else if (request.status == SY_NOT_FOUND && as_json) {
+            (void)json_array_append_new(rows, nothing_json(path, &request));
+        } else if (request.status == SY_NOT_FOUND) {
+            printf("%s: none of the domains (the likeliest %.4f)\n", path,
+                   request.sureness);
         } else if (as_json) {
+            const struct sy_domain *known = &network->domain[request.found];
             json_t *row = row_json(known, path, buffers->probabilities);
             if (explain) {
                 (void)json_object_set_new(row, "route",
@@ -166,7 +183,8 @@ static int predict_all(const struct cli_session *session, int domain,
             }
             (void)json_array_append_new(rows, row);
         } else {
-            print_row(known, path, buffers->probabilities);
+            print_row(&network->domain[request.found], path,
+                      buffers->probabilities);
             if (explain) {
                 print_route(network, &request);
             }
@@ -185,7 +203,13 @@ static enum sy_status check_budget(const struct cli_session *session,
                                    struct sy_error *err)
 {
     const struct sy_network *network = session->network;
-    int64_t least = sy_route_least_madds(network->route[domain], network);
+    int64_t least =
+        domain >= 0 ? sy_route_least_madds(network->route[domain], network) : 0;
+    if (domain < 0 && max_madds > 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "--max-madds: what is enough depends on the domain; "
+                       "name it with --domain");
+    }
     if (max_madds > 0 && max_madds < least) {
         return sy_fail(err, SY_BAD_INPUT,
                        "--max-madds: expected at least %lld, the multiply-adds "
@@ -194,6 +218,28 @@ static enum sy_status check_budget(const struct cli_session *session,
                        (long long)max_madds);
     }
     return SY_OK;
+}
+
+/* The domain of that name; without one -1 where a root gate can find it. */
+static enum sy_status choose_domain(const struct cli_session *session,
+                                    const char *name, int *domain,
+                                    struct sy_error *err)
+{
+    if (name == NULL && sy_network_root_gate(session->network) >= 0) {
+        *domain = -1;
+        return SY_OK;
+    }
+    return cli_session_domain(session, name, domain, err);
+}
+
+static size_t most_classes(const struct sy_network *network)
+{
+    size_t most = 0;
+    for (int d = 0; d < network->domain_count; d++) {
+        size_t classes = (size_t)network->domain[d].classes;
+        most = classes > most ? classes : most;
+    }
+    return most;
 }
 
 static int run(const struct cli_args *args)
@@ -206,15 +252,15 @@ static int run(const struct cli_args *args)
         return cli_error(&err);
     }
     if (cli_session_answers(&session, &err) != SY_OK ||
-        cli_session_domain(&session, cli_text(args, "domain", NULL), &domain,
-                           &err) != SY_OK ||
+        choose_domain(&session, cli_text(args, "domain", NULL), &domain,
+                      &err) != SY_OK ||
         check_budget(&session, domain, cli_int(args, "max-madds", 0), &err) !=
             SY_OK) {
         cli_session_close(&session);
         return cli_error(&err);
     }
     size_t floats = sy_shape_floats(session.network->spec.input);
-    size_t classes = (size_t)session.network->domain[domain].classes;
+    size_t classes = most_classes(session.network);
     struct predict_buffers buffers = {
         .pixels = sy_alloc(floats),
         .image = sy_alloc(floats * sizeof(float)),
@@ -248,7 +294,9 @@ const struct cli_command cmd_predict = {
     .name = "predict",
     .usage = "predict MODEL [--domain D] [--explain] IMAGE...",
     .summary = "Labels PNG and JPEG files",
-    .about = "--domain may be left out when the model has one domain only.",
+    .about =
+        "--domain may be left out when the model has one domain only, or a\n"
+        "root gate, which then finds the domain of each image.",
     .example = "switchyard predict runs/models/first --domain mnist digit.png",
     .options = options,
     .min_args = 2,

@@ -272,6 +272,7 @@ static enum sy_status read_train(struct nas_config *config,
     nas_config_optimiser(&train->optimiser, &in);
     read_augment(config, &in);
     nas_config_routes(&train->routes, &in);
+    nas_config_root(&train->root, &in);
     return sy_json_end(&in);
 }
 

@@ -17,6 +17,7 @@
 #include "search/controllers/controller.h"
 #include "search/rewards/reward.h"
 #include "search/routing/fit.h"
+#include "search/routing/root.h"
 #include "search/train/optimiser.h"
 #include "search/weights/weights.h"
 
@@ -39,6 +40,7 @@ struct nas_train_config {
     struct nas_optimiser_config optimiser;
     struct nas_weighting_config weighting;
     struct nas_route_config routes;
+    struct nas_root_config root;
 };
 
 enum { NAS_CONFIG_FILE_BYTES = 1024 };

@@ -24,6 +24,7 @@ void nas_config_by_domain(const struct nas_config *config, struct sy_json *in,
 
 /* "routes" of "train". */
 void nas_config_routes(struct nas_route_config *routes, struct sy_json *train);
+void nas_config_root(struct nas_root_config *root, struct sy_json *train);
 
 /* "search", after everything else has been read. */
 enum sy_status nas_config_read_search(struct nas_config *config,

@@ -27,7 +27,8 @@ enum sy_rng_purpose {
     SY_RNG_GENERATE = 5, /* generated domains, index = image */
     SY_RNG_PATH = 6,     /* random paths */
     SY_RNG_BENCH = 7,    /* inputs of benchmarks */
-    SY_RNG_RESAMPLE = 8  /* bootstrap intervals, step = resample */
+    SY_RNG_RESAMPLE = 8, /* bootstrap intervals, step = resample */
+    SY_RNG_GATE = 9      /* fitting of gates: order, noise, step = pass */
 };
 
 struct sy_rng {

@@ -356,6 +356,13 @@ static void finish_lanes(const struct sy_executor *executor, int index,
     const struct sy_lanes *lanes = &executor->lanes;
     int classes = network->domain[request->domain].classes;
 
+    if (request->tap != NULL) {
+        struct sy_shape shape =
+            sy_spec_shape(&network->spec, request->tap_layers);
+        memcpy(request->tap,
+               sy_lanes_state(lanes, index, 0, request->tap_layers)->output,
+               sy_shape_floats(shape) * sizeof(float));
+    }
     for (int lane = 0; lane < lanes->open[index]; lane++) {
         struct sy_lane_result *result = &request->result[lane];
         const float *outputs = sy_lanes_outputs(lanes, index, lane, false);

@@ -63,6 +63,14 @@ struct sy_request {
     struct sy_lane_result result[SY_MAX_LANES]; /* by the route: the first */
 
     /*
+     * With named lanes: where what the first one has behind its stem and
+     * `tap_layers` layers is copied to, for those who fit gates; NULL: not
+     * wanted. Room for sy_spec_shape(spec, tap_layers) floats.
+     */
+    float *tap;
+    int tap_layers;
+
+    /*
      * Filled in by the run. What several lanes of the request share counts
      * once. `blocks` counts blocks of layers only: neither stem, trunk and
      * head, nor zero blocks that pass their input on. `madds` counts stem,

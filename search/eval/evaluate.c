@@ -17,6 +17,10 @@ int64_t nas_domain_params(const struct sy_network *network, int domain)
                                                      domain);
             }
         }
+        for (int g = 0; g < network->gate_count; g++) {
+            needed |= u == sy_network_gate(network, g) &&
+                      network->gate[g].domain == domain;
+        }
         params += needed ? network->unit[u].cost.params : 0;
     }
     return params;

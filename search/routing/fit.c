@@ -17,7 +17,7 @@
 #include "search/routing/ensemble.h"
 
 const char *const nas_route_kind_names[NAS_ROUTE_KINDS + 1] = {
-    "expert", "cascade", "ensemble", NULL};
+    "expert", "cascade", "ensemble", "gate", NULL};
 
 const char *const nas_exit_names[SY_SURENESSES + 2] = {"confidence", "margin",
                                                        "entropy", "reject"};
@@ -31,6 +31,8 @@ struct nas_route_config nas_route_defaults(void)
         .delta = 0.1,
         .detection = 0.995,
         .members = 3,
+        .gate = nas_gate_defaults(),
+        .seed = 1,
     };
 }
 
@@ -71,6 +73,20 @@ enum sy_status nas_route_check(const struct nas_route_config *config,
                            "%s: train.routes: expected at most %d experts of a "
                            "domain, found %d of \"%s\"",
                            file, most, experts, domain->name);
+        }
+        if (config->kind == NAS_ROUTE_GATE && config->gate.top > experts) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "%s: train.routes.gate.top: expected at most %d, "
+                           "the experts of \"%s\", found %d",
+                           file, experts, domain->name, config->gate.top);
+        }
+        if (config->kind == NAS_ROUTE_GATE &&
+            config->gate.layers > network->spec.layer_count) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "%s: train.routes.gate.layers: expected at most "
+                           "%d, found %d",
+                           file, network->spec.layer_count,
+                           config->gate.layers);
         }
         if (config->kind == NAS_ROUTE_CASCADE &&
             config->exit == NAS_EXIT_REJECT &&
@@ -359,7 +375,8 @@ enum sy_status nas_route_fit(struct sy_route **route,
         .config = config, .network = network, .held = held, .domain = domain};
     json_t *json = NULL;
     *route = NULL;
-    if (config->kind == NAS_ROUTE_EXPERT || held->expert_count < 2) {
+    if (config->kind == NAS_ROUTE_EXPERT || config->kind == NAS_ROUTE_GATE ||
+        held->expert_count < 2) {
         return SY_OK;
     }
     SY_ASSERT(held->expert_count <= SY_ROUTE_MAX_EXPERTS);

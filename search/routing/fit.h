@@ -6,12 +6,14 @@
 #ifndef NAS_ROUTING_FIT_H
 #define NAS_ROUTING_FIT_H
 
+#include "search/routing/fit_gate.h"
 #include "search/routing/held_out.h"
 
 enum nas_route_kind {
     NAS_ROUTE_EXPERT, /* the expert "main", or the first one */
     NAS_ROUTE_CASCADE,
     NAS_ROUTE_ENSEMBLE,
+    NAS_ROUTE_GATE, /* by nas_gate_route_fit */
     NAS_ROUTE_KINDS
 };
 
@@ -31,6 +33,8 @@ struct nas_route_config {
     double detection; /* of `reject`: share that each stage lets pass */
     char background[SY_LABEL_BYTES]; /* of `reject` */
     int members;                     /* of ensembles, at most */
+    struct nas_gate_config gate;     /* of gates */
+    uint64_t seed;                   /* of their noise */
 };
 
 struct nas_route_config nas_route_defaults(void);
@@ -48,8 +52,8 @@ enum sy_status nas_route_check(const struct nas_route_config *config,
 /*
  * Fits the route of the domain, of which temperature[expert] are the fitted
  * temperatures, and logs what it does on the held-out images. *route is
- * owned; NULL where there is nothing to fit: kind NAS_ROUTE_EXPERT, or a
- * single expert.
+ * owned; NULL where there is nothing to fit here: kind NAS_ROUTE_EXPERT or
+ * NAS_ROUTE_GATE, or a single expert.
  *
  * A cascade has the experts in the order of their cost. A stage that no
  * threshold would let end the cascade is left out, and where the cascade

@@ -7,10 +7,13 @@
  */
 #include "search/routing/routes.h"
 
+#include "runtime/base/memory.h"
+
 /* What was found for the network. */
 struct found {
     double temperature[SY_MAX_EXPERTS];
-    struct sy_route *route[SY_MAX_DOMAINS]; /* owned; NULL: as it was */
+    struct sy_route *route[SY_MAX_DOMAINS];       /* owned; NULL: as it was */
+    struct nas_gate_route *gates[SY_MAX_DOMAINS]; /* owned; NULL: none */
 };
 
 /* How a temperature is fitted is the head's business. */
@@ -29,6 +32,16 @@ static enum sy_status fit_domain(struct sy_executor *executor,
     enum sy_status status =
         nas_route_fit(&found->route[domain], config, network, domain, &held,
                       found->temperature, err);
+    if (status == SY_OK && config->kind == NAS_ROUTE_GATE &&
+        held.expert_count > 1) {
+        struct nas_gate_route *gates = sy_alloc_zero(1, sizeof *gates);
+        found->gates[domain] = gates;
+        status = gates == NULL ? sy_fail(err, SY_NO_MEMORY, "routes: no memory")
+                               : nas_gate_route_fit(gates, &config->gate,
+                                                    executor, domain, loader,
+                                                    &held, found->temperature,
+                                                    config->seed, err);
+    }
     nas_held_out_release(&held);
     return status;
 }
@@ -37,7 +50,81 @@ static void release(struct found *found)
 {
     for (int d = 0; d < SY_MAX_DOMAINS; d++) {
         sy_route_free(found->route[d]);
+        found->route[d] = NULL;
+        if (found->gates[d] != NULL) {
+            nas_gate_route_release(found->gates[d]);
+        }
+        sy_free(found->gates[d]);
+        found->gates[d] = NULL;
     }
+}
+
+/* Puts the fitted gates behind those of other domains, then their routes. */
+static enum sy_status install_gates(struct sy_network **network,
+                                    const struct found *found,
+                                    struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct sy_gate *all = sy_alloc_zero(SY_MAX_GATES, sizeof *all);
+    int count = 0;
+    if (all == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "routes: no memory");
+    }
+    for (int g = 0; g < (*network)->gate_count; g++) {
+        int domain = (*network)->gate[g].domain;
+        if (domain < 0 || found->gates[domain] == NULL) {
+            all[count++] = (*network)->gate[g];
+        }
+    }
+    for (int d = 0; d < (*network)->domain_count; d++) {
+        int more = found->gates[d] != NULL ? found->gates[d]->count : 0;
+        if (count + more > SY_MAX_GATES) {
+            status =
+                sy_fail(err, SY_BAD_INPUT, "more than %d gates", SY_MAX_GATES);
+            goto out;
+        }
+        for (int g = 0; g < more; g++) {
+            all[count++] = found->gates[d]->gate[g];
+        }
+    }
+    SY_TRY_OUT(sy_network_set_gates(network, all, count, err));
+    for (int d = 0; d < (*network)->domain_count; d++) {
+        const struct nas_gate_route *gates = found->gates[d];
+        struct sy_route *route = NULL;
+        for (int g = 0; gates != NULL && g < gates->count; g++) {
+            nas_gate_net_export(
+                &gates->net[g], *network,
+                sy_network_find_gate(*network, d, gates->gate[g].name));
+        }
+        if (gates != NULL) {
+            SY_TRY_OUT(sy_route_from_json(&route, gates->json, *network, d,
+                                          "fitted routes",
+                                          (*network)->domain[d].name, err));
+            sy_network_set_route(*network, d, route);
+        }
+    }
+out:
+    sy_free(all);
+    return status;
+}
+
+/* Sets what was found in the network that the snapshot gave back. */
+static enum sy_status install(struct sy_network **network, struct found *found,
+                              struct sy_error *err)
+{
+    struct sy_network *at = *network;
+    bool gated = false;
+    for (int e = 0; e < at->expert_count; e++) {
+        at->expert[e].temperature = found->temperature[e];
+    }
+    for (int d = 0; d < at->domain_count; d++) {
+        gated |= found->gates[d] != NULL;
+        if (found->route[d] != NULL) {
+            sy_network_set_route(at, d, found->route[d]);
+            found->route[d] = NULL;
+        }
+    }
+    return gated ? install_gates(network, found, err) : SY_OK;
 }
 
 enum sy_status nas_routes_fit(struct sy_network **network,
@@ -72,13 +159,11 @@ out:
         return status;
     }
     *network = sy_snapshot_dissolve(snapshot);
-    for (int e = 0; e < taken->expert_count; e++) {
-        taken->expert[e].temperature = found.temperature[e];
+    status = install(network, &found, err);
+    release(&found);
+    if (status != SY_OK) {
+        sy_network_free(*network);
+        *network = NULL;
     }
-    for (int d = 0; d < taken->domain_count; d++) {
-        if (found.route[d] != NULL) {
-            sy_network_set_route(taken, d, found.route[d]);
-        }
-    }
-    return SY_OK;
+    return status;
 }

@@ -542,8 +542,14 @@ static enum sy_status make_final(struct training *t, struct sy_error *err)
                     "train.calibration",
                     t->data.count - held_out, t->data.count);
     }
-    return nas_routes_fit(&t->network, &t->config->train.routes, t->data.valid,
-                          t->pool, err);
+    struct nas_route_config routes = t->config->train.routes;
+    routes.seed = t->config->seed;
+    SY_TRY(nas_routes_fit(&t->network, &routes, t->data.valid, t->pool, err));
+    return t->config->train.root.wanted
+               ? nas_root_fit(&t->network, &t->config->train.root,
+                              t->data.train, t->data.valid, t->config->seed,
+                              t->pool, err)
+               : SY_OK;
 }
 
 /* Writes the artefact, removes the checkpoint, fills in the report. */

@@ -87,3 +87,33 @@ run 0 train --out m/kill "${long[@]}" --resume
 same "resumed after kill -9: the bits of the whole run" \
     "$(weights m/kill/1)" "$whole"
 [ ! -e m/kill/.train ] || fail "something of kill -9 stays: $(ls -A m/kill/.train)"
+
+# A root gate finds domains, a gate chooses experts, the same bits each time.
+cat >two.json <<'JSON'
+{"domains": {
+  "glyphs": {"experts": [{"name": "small", "path": "1:2"},
+                         {"name": "main", "path": "0:0"}]},
+  "textures": {"experts": [{"name": "main", "path": "0:1"}]},
+  "colours": {"experts": [{"name": "main", "path": "0:2"}]}}}
+JSON
+gates=(--paths two.json --set 'train.root={"passes":4}'
+    --set train.routes.kind=gate --set train.routes.gate.passes=2)
+run 0 train --out m/gates "${gates[@]}" --threads 1
+says err "root gate: finds the domain of"
+run 0 train --out m/gates "${gates[@]}" --threads 3
+same "gates have the same bits with any number of threads" \
+    "$(weights m/gates/1)" "$(weights m/gates/2)"
+run 0 sy eval m/gates --data data --foreign glyphs --json
+python3 - <<'PY'
+import json
+report = json.load(open("out"))
+root = report["root"]
+assert root["domains"] == ["glyphs", "textures", "colours"], root
+assert [row["known"] for row in root["rows"]] == [True] * 4, root
+for row in root["rows"]:
+    assert sum(row["taken_for"]) + row["abstained"] == row["n"] == 1000, row
+assert 0.5 < root["balanced_accuracy"] <= 1, root
+PY
+say "eval tells what the root gate confuses"
+run 2 sy eval m/first --data data --foreign glyphs
+says err "has no root gate that could abstain"

@@ -238,6 +238,56 @@ START_TEST(an_ensemble_has_those_who_answer_better_together)
 }
 END_TEST
 
+START_TEST(gates_are_fitted_stored_in_the_network_and_give_the_same_bits)
+{
+    static float first[4096];
+    struct sy_network *kept = NULL;
+    config.kind = NAS_ROUTE_GATE;
+    config.gate.method = (enum nas_gate_method)_i;
+    config.gate.passes = 3;
+    config.gate.hidden = 4;
+    config.gate.layers = _i % 2;
+    for (int run = 0; run < 2; run++) {
+        fit();
+        json_t *json = fitted("gate");
+        ck_assert_int_eq(network->gate_count, 1);
+        ck_assert_int_eq(network->gate[0].outputs, 3);
+        ck_assert_int_eq(network->gate[0].layers, _i % 2);
+        ck_assert_int_eq(network->gate[0].expert >= 0, _i % 2);
+        ck_assert_int_eq(json_object_get(json, "choose") != NULL,
+                         _i == NAS_GATE_SWITCHES);
+        const struct sy_unit *unit = &network->unit[network->first_gate];
+        size_t count = network->value_count - unit->weight[0];
+        ck_assert_uint_le(count, 4096);
+        float *values = network->values + unit->weight[0];
+        if (run == 0) {
+            memcpy(first, values, count * sizeof(float));
+            kept = network;
+            network = NULL;
+        } else {
+            ck_assert_mem_eq(first, values, count * sizeof(float));
+        }
+        json_decref(json);
+    }
+    sy_network_free(kept);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(a_gate_does_not_choose_more_experts_than_there_are)
+{
+    config.kind = NAS_ROUTE_GATE;
+    config.gate.top = 4;
+    sy_network_free(network);
+    network = sy_random_network(
+        &(struct sy_random_options){.seed = 8, .domains = 2, .experts = 3});
+    sy_check_fails(nas_route_check(&config, network, "c.json", &err),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "train.routes.gate.top: expected at most 3");
+    sy_network_free(network);
+}
+END_TEST
+
 START_TEST(what_cannot_become_a_route_is_said_before_the_training)
 {
     config.kind = NAS_ROUTE_CASCADE;
@@ -296,6 +346,10 @@ int main(void)
     tcase_add_test(
         tc, where_nothing_can_be_promised_the_dearest_expert_stays_alone);
     tcase_add_test(tc, an_ensemble_has_those_who_answer_better_together);
+    tcase_add_loop_test(
+        tc, gates_are_fitted_stored_in_the_network_and_give_the_same_bits, 0,
+        NAS_GATE_METHODS);
+    tcase_add_test(tc, a_gate_does_not_choose_more_experts_than_there_are);
     tcase_add_test(tc, what_cannot_become_a_route_is_said_before_the_training);
     tcase_add_test(tc, memory_that_ends_leaves_nothing_behind);
     suite_add_tcase(suite, tc);

@@ -75,13 +75,14 @@ static bool judge(const struct srv_gate_options *options,
     if (key != NULL) {
         srv_copy_text(request->client, sizeof request->client, key->name);
     }
+    unsigned allowed = key != NULL     ? key->classes
+                       : token == NULL ? options->keys.anonymous
+                                       : 0;
+    request->may_read = !options->has_keys || (allowed & 1U << SRV_READ) != 0;
     if (class == SRV_OPEN) {
         return true;
     }
     if (options->has_keys) {
-        unsigned allowed = key != NULL
-                               ? key->classes
-                               : (token == NULL ? options->keys.anonymous : 0);
         if ((allowed & 1U << class) == 0) {
             srv_reply_error(reply, key != NULL ? 403 : 401,
                             key != NULL ? "this key is not for that"

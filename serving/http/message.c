@@ -86,6 +86,11 @@ int srv_http_status(enum sy_status status)
     return 500;
 }
 
+void srv_reply_retry(struct srv_reply *reply)
+{
+    srv_reply_header_text(reply, "Retry-After", "1");
+}
+
 static void put_error(struct srv_reply *reply, int status, const char *message)
 {
     struct srv_text text = {0};
@@ -94,7 +99,7 @@ static void put_error(struct srv_reply *reply, int status, const char *message)
     srv_text_puts(&text, "}");
     srv_reply_take(reply, status, "application/json", text.data, text.bytes);
     if (status == 503) {
-        srv_reply_header(reply, "Retry-After", "1");
+        srv_reply_retry(reply);
     }
 }
 

@@ -53,6 +53,7 @@ struct srv_request {
     char method_text[16];
     bool is_local; /* from this machine, and not through a proxy */
     bool is_tls;
+    bool may_read;   /* the class SRV_READ, whatever it asks for */
     bool is_pressed; /* its thread is behind; see pace.h */
 
     const char *body;  /* "" when there is none; ends with a NUL that */
@@ -133,6 +134,9 @@ void srv_reply_error(struct srv_reply *reply, int status, const char *format,
 
 /* The same, for a failure: its message, and the status that fits it. */
 void srv_reply_failure(struct srv_reply *reply, const struct sy_error *err);
+
+/* Adds the header Retry-After: 1. */
+void srv_reply_retry(struct srv_reply *reply);
 
 /* 400, 404, 501, 503 or 500. */
 int srv_http_status(enum sy_status status);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "serving/protocol/infer.h"
+#include "serving/protocol/states.h"
 #include "serving/protocol/text.h"
 #include "serving/web/web.h"
 
@@ -54,20 +55,29 @@ SRV_HANDLER(srv_oip_live)
 
 SRV_HANDLER(srv_oip_ready)
 {
-    (void)in, (void)later;
+    (void)later;
     struct srv_context *server = context;
     struct sy_error err = {0};
-    if (atomic_load(&server->draining)) {
-        srv_reply_error(reply, 503, "the server is stopping");
-        return;
-    }
-    if (srv_repository_ready(server->repository, &err) != SY_OK) {
-        srv_reply_failure(reply, &err);
-        return;
-    }
     struct srv_text text = {0};
-    srv_text_puts(&text, "{\"ready\":true}");
+    enum sy_status status =
+        atomic_load(&server->draining)
+            ? sy_fail(&err, SY_BUSY, "the server is stopping")
+            : srv_repository_ready(server->repository, &err);
+    srv_text_puts(&text, status == SY_OK ? "{\"ready\":true"
+                                         : "{\"ready\":false,\"error\":");
+    if (status != SY_OK) {
+        srv_text_string(&text, err.message);
+    }
+    if (in->may_read) {
+        srv_text_puts(&text, ",\"models\":");
+        srv_states_put(&text, server, false);
+    }
+    srv_text_puts(&text, "}");
     srv_oip_reply(reply, &text);
+    if (status != SY_OK && reply->status == 200) {
+        reply->status = srv_http_status(status);
+        srv_reply_retry(reply);
+    }
 }
 
 SRV_HANDLER(srv_oip_models)

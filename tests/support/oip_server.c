@@ -130,6 +130,7 @@ int oip_ask_bytes(enum srv_method method, const char *raw, const char *header,
     memset(reply, 0, sizeof *reply);
     request.method = method;
     request.is_pressed = oip_pressed;
+    request.may_read = true;
     sy_check_ok(srv_target_parse(&request.target, raw, &err), err);
     if (!srv_route_find(srv_routes, &request, reply)) {
         return reply->status;

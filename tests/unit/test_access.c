@@ -44,6 +44,8 @@ static void fill(char *out, size_t bytes, const char *text, const char *digits)
 }
 
 /* The status that a request gets; 200 where it may pass. */
+static bool may_read; /* what the gate found of the last request */
+
 static int ask_at(const struct srv_route *route, const char *token, bool local,
                   bool tls, const char *origin, int64_t now_ns)
 {
@@ -62,6 +64,7 @@ static int ask_at(const struct srv_route *route, const char *token, bool local,
     }
     int status =
         srv_gate_pass(&gate, &request, &reply, now_ns) ? 200 : reply.status;
+    may_read = request.may_read;
     srv_reply_release(&reply);
     return status;
 }
@@ -172,6 +175,7 @@ START_TEST(with_keys_each_class_needs_one_that_has_it)
     ck_assert_int_eq(ask(&infer, NULL, true, true), 401);
     ck_assert_int_eq(ask(&read_route, key[0], false, false), 403);
     ck_assert_int_eq(ask(&health, NULL, false, false), 200);
+    ck_assert(!may_read);
     ck_assert_int_eq(ask(&health, "wrong", false, false), 200);
     ck_assert_int_eq(ask(&admin, key[1], true, false), 200);
     ck_assert_int_eq(ask(&admin, key[1], false, true), 200);
@@ -181,6 +185,7 @@ START_TEST(with_keys_each_class_needs_one_that_has_it)
     options.keys.anonymous = 1U << SRV_READ;
     srv_gate_configure(&gate, &options);
     ck_assert_int_eq(ask(&read_route, NULL, false, false), 200);
+    ck_assert(may_read);
     /* A wrong key is wrong even where none is needed. */
     ck_assert_int_eq(ask(&read_route, "wrong", false, false), 401);
     srv_gate_release(&gate);

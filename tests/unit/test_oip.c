@@ -28,6 +28,30 @@ START_TEST(server_and_health_answer)
 }
 END_TEST
 
+START_TEST(readiness_comes_with_the_state_of_every_domain)
+{
+    static const char *const names[] = {"net", "net.d0", "net.d1", "net.d2"};
+    for (int draining = 0; draining < 2; draining++) {
+        atomic_store(&oip_server.draining, draining == 1);
+        json_t *json = oip_ask(SRV_GET, "/v2/health/ready", NULL,
+                               draining == 1 ? 503 : 200);
+        ck_assert_int_eq(json_is_true(json_object_get(json, "ready")),
+                         draining == 0);
+        ck_assert_int_eq(json_object_get(json, "error") != NULL, draining);
+        json_t *models = json_object_get(json, "models");
+        ck_assert_uint_eq(json_array_size(models), 4);
+        for (size_t i = 0; i < 4; i++) {
+            json_t *model = json_array_get(models, i);
+            ck_assert_str_eq(json_string_value(json_object_get(model, "name")),
+                             names[i]);
+            ck_assert_str_eq(json_string_value(json_object_get(model, "state")),
+                             "READY");
+        }
+        json_decref(json);
+    }
+}
+END_TEST
+
 START_TEST(a_network_appears_as_a_model_per_domain_and_as_one)
 {
     json_t *json = oip_ask(SRV_GET, "/v2/models", NULL, 200);
@@ -327,6 +351,7 @@ int main(void)
     TCase *tc = tcase_create("all");
     tcase_add_checked_fixture(tc, oip_set_up, oip_tear_down);
     tcase_add_test(tc, server_and_health_answer);
+    tcase_add_test(tc, readiness_comes_with_the_state_of_every_domain);
     tcase_add_test(tc, a_network_appears_as_a_model_per_domain_and_as_one);
     tcase_add_test(tc, floats_of_pixels_over_255_give_the_bits_of_the_bytes);
     tcase_add_test(tc, an_image_does_not_depend_on_how_many_come_with_it);

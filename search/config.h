@@ -58,6 +58,7 @@ struct nas_search_config {
     double op_warmup_from; /* or from 1 */
     int reward_batch;      /* held-out images per domain and step */
     int reward_paths;      /* proposals that are scored on them */
+    int final_paths;       /* of which the result is the best */
     bool common_path;      /* one controller and one path for all domains */
     char latency_table[NAS_CONFIG_FILE_BYTES]; /* where cost is latency */
     struct nas_optimiser_config optimiser;     /* of the supernet's weights */

@@ -96,6 +96,7 @@ static void set_defaults(struct nas_config *config)
     search->width_warmup = 0;
     search->reward_batch = config->train.batch;
     search->reward_paths = 4;
+    search->final_paths = 16;
     search->optimiser = config->train.optimiser;
 }
 
@@ -139,6 +140,7 @@ enum sy_status nas_config_read_search(struct nas_config *config,
     sy_json_opt_real(&in, "width_warmup", 0, 0.99, &search->width_warmup);
     sy_json_opt_int(&in, "reward_batch", 2, 65536, &search->reward_batch);
     sy_json_opt_int(&in, "reward_paths", 1, 64, &search->reward_paths);
+    sy_json_opt_int(&in, "final_paths", 1, 1024, &search->final_paths);
     sy_json_opt_bool(&in, "common_path", &search->common_path);
     nas_config_optimiser(&search->optimiser, &in);
     if (search->op_warmup > search->controller.delay ||

@@ -63,6 +63,14 @@ void searching_close(struct searching *s);
 /* Does step s->step; the caller counts it. */
 enum sy_status search_step(struct searching *s, struct sy_error *err);
 
+/*
+ * The path of every domain and its accuracy on all held-out images: of the
+ * controller's most likely path and `final_paths` - 1 that it draws, the one
+ * of the highest reward. The first of equal ones.
+ */
+enum sy_status search_choose(struct searching *s, struct sy_path *path,
+                             double *accuracy, struct sy_error *err);
+
 /* After the last step: fills in the report and writes paths.json. */
 enum sy_status search_result(struct searching *s,
                              struct nas_search_report *report,

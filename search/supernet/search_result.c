@@ -97,10 +97,7 @@ enum sy_status search_result(struct searching *s,
     double accuracy[SY_MAX_DOMAINS];
     report->steps = s->steps;
     report->domain_count = s->domains;
-    for (int d = 0; d < s->domains; d++) {
-        nas_controller_result(search_controller(s, d), &path[d]);
-    }
-    SY_TRY(nas_supernet_accuracy(&s->net, path, accuracy, err));
+    SY_TRY(search_choose(s, path, accuracy, err));
     for (int d = 0; d < s->domains; d++) {
         double target = search_options(s)->target[d];
         double cost = nas_cost_path(&s->costs, d, &path[d]);

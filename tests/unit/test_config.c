@@ -44,7 +44,8 @@ static const char search_text[] =
     "\"search\":{\"target\":5000,\"targets\":{\"c\":7000.5,\"z\":1},"
     "\"op_warmup\":0.2,\"op_warmup_from\":0.7,\"width_warmup\":0.1,\"reward_"
     "batch\":24,"
-    "\"reward_paths\":3,\"common_path\":true,\"optimiser\":{\"momentum\":0.5},"
+    "\"reward_paths\":3,\"final_paths\":5,\"common_path\":true,\"optimiser\":{"
+    "\"momentum\":0.5},"
     "\"reward\":{\"kind\":\"mnas\",\"exponent\":-0.2,\"cost\":\"params\","
     "\"latency_table\":\"t.json\",\"sharing\":0.3,\"joint\":0.4},"
     "\"controller\":{\"kind\":\"random\",\"travel\":9,\"growth\":5,"
@@ -136,6 +137,7 @@ START_TEST(every_key_of_a_search_is_read)
     ck_assert_double_eq(search->width_warmup, 0.1);
     ck_assert_int_eq(search->reward_batch, 24);
     ck_assert_int_eq(search->reward_paths, 3);
+    ck_assert_int_eq(search->final_paths, 5);
     /* The supernet's optimiser begins as that of the training. */
     ck_assert_double_eq(search->optimiser.rate, 0.3);
     ck_assert_double_eq(search->optimiser.momentum, 0.5);
@@ -241,6 +243,7 @@ START_TEST(a_search_takes_from_training_what_it_leaves_out)
     ck_assert(search->given && !search->common_path);
     ck_assert_int_eq(search->reward_batch, 20);
     ck_assert_int_eq(search->reward_paths, 4);
+    ck_assert_int_eq(search->final_paths, 16);
     ck_assert_double_eq(search->optimiser.rate, 0.1);
     ck_assert_double_eq(search->op_warmup, 0.25);
     ck_assert_double_eq(search->controller.travel, 100);

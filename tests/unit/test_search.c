@@ -130,6 +130,26 @@ START_TEST(the_report_and_the_file_say_the_same_paths)
 }
 END_TEST
 
+START_TEST(of_more_final_paths_comes_a_result_of_no_lower_reward)
+{
+    static const struct way most_likely = {
+        {{"search.controller.travel=0.01", "search.final_paths=1"}}, 0};
+    static const struct way of_many = {
+        {{"search.controller.travel=0.01", "search.final_paths=40"}}, 0};
+    static struct nas_search_report one, many;
+    bool better = false;
+    put_files();
+    sy_check_ok(search(&most_likely, "one", 1, false, false, &one), err);
+    sy_check_ok(search(&of_many, "many", 1, false, false, &many), err);
+    for (int d = 0; d < 3; d++) {
+        ck_assert_double_ge(many.domain[d].reward, one.domain[d].reward);
+        better |= many.domain[d].reward > one.domain[d].reward;
+        ck_assert_double_eq(many.domain[d].entropy, one.domain[d].entropy);
+    }
+    ck_assert(better); /* nothing is decided without travel */
+}
+END_TEST
+
 START_TEST(what_a_search_finds_can_be_trained)
 {
     struct nas_search_report report;
@@ -271,6 +291,7 @@ static Suite *suite(void)
                         count);
     tcase_add_loop_test(tc, the_report_and_the_file_say_the_same_paths, 0,
                         count);
+    tcase_add_test(tc, of_more_final_paths_comes_a_result_of_no_lower_reward);
     tcase_add_test(tc, what_a_search_finds_can_be_trained);
     tcase_add_loop_test(tc, what_cannot_be_searched_is_refused_before_any_work,
                         0, (int)(sizeof bad / sizeof bad[0]));

@@ -176,12 +176,11 @@ enum sy_status sy_artefact_save(const struct sy_network *network,
     return status;
 }
 
-/* Compares the shape of a stored tensor with the one that the network has. */
-static enum sy_status check_shape(const struct sy_tensor *tensor,
-                                  const struct sy_st_entry *entry,
-                                  const char *file, struct sy_error *err)
+enum sy_status sy_model_check_shape(const struct sy_tensor *tensor,
+                                    const struct sy_st_entry *entry,
+                                    const char *file, struct sy_error *err)
 {
-    bool equal = entry->dims == tensor->dims;
+    bool equal = entry->dims == tensor->dims && entry->u8 == NULL;
     for (int d = 0; equal && d < tensor->dims; d++) {
         equal = entry->dim[d] == tensor->dim[d];
     }
@@ -229,7 +228,7 @@ enum sy_status sy_artefact_fill(struct sy_network *network,
             return sy_fail(err, SY_BAD_INPUT, "%s: %s: the tensor is missing",
                            file, tensor->name);
         }
-        SY_TRY(check_shape(tensor, entry, file, err));
+        SY_TRY(sy_model_check_shape(tensor, entry, file, err));
         SY_TRY(sy_model_check_values(tensor, entry->data, file, err));
     }
     if (sy_st_count(weights) != network->tensor_count) {
@@ -297,10 +296,17 @@ enum sy_status sy_artefact_load(const char *model, struct sy_network **network,
     SY_TRY(sy_artefact_find(model, &found, err));
     SY_TRY(sy_path_join(file, sizeof file, found.path, SY_MODEL_FILE, err));
     SY_TRY(sy_json_load(file, &root, err));
-    enum sy_status status = load_files(network, root, found.path, file, err);
+    struct sy_network *read = NULL;
+    enum sy_status status = load_files(&read, root, found.path, file, err);
     json_decref(root);
-    if (status == SY_OK) {
-        *artefact = found;
+    if (status == SY_OK && found.stack.pack_count > 0) {
+        status = sy_stack_apply(&read, model, &found.stack, err);
     }
-    return status;
+    if (status != SY_OK) {
+        sy_network_free(read);
+        return status;
+    }
+    *network = read;
+    *artefact = found;
+    return SY_OK;
 }

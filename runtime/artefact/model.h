@@ -58,9 +58,12 @@ enum sy_status sy_model_check_gates(const struct sy_network *network,
                                     json_t *root, const char *file,
                                     struct sy_error *err) SY_MUST_USE;
 
-/* The hash of a unit's weights, in the order of its plan. */
+/* The hash of a unit's weights, and of its norms in one slot, in the order of
+   its plan. */
 void sy_model_hash_weights(const struct sy_network *network, int unit,
                            char text[SY_HASH_TEXT_BYTES]);
+void sy_model_hash_norms(const struct sy_network *network, int unit, int slot,
+                         char text[SY_HASH_TEXT_BYTES]);
 
 /*
  * A copy of an object that shares the members, or NULL: no memory. (Jansson's
@@ -73,6 +76,12 @@ json_t *sy_model_copy(json_t *object);
  * that neither spaces nor the order of keys matter. False: no memory.
  */
 bool sy_model_digest(json_t *root, char text[SY_HASH_TEXT_BYTES]) SY_MUST_USE;
+
+/* That a stored tensor has the network's shape. */
+enum sy_status sy_model_check_shape(const struct sy_tensor *tensor,
+                                    const struct sy_st_entry *entry,
+                                    const char *file,
+                                    struct sy_error *err) SY_MUST_USE;
 
 /* That all values are finite and variances not negative. */
 enum sy_status sy_model_check_values(const struct sy_tensor *tensor,
@@ -88,6 +97,14 @@ enum sy_status sy_version_newest(const char *model, int *version,
 enum sy_status sy_version_publish(const char *model, const char *temporary,
                                   struct sy_artefact *artefact,
                                   struct sy_error *err) SY_MUST_USE;
+
+/*
+ * Applies the stored packs of a stack to *network, in place of which comes the
+ * outcome; as it was on failure.
+ */
+enum sy_status sy_stack_apply(struct sy_network **network, const char *model,
+                              const struct sy_stack *stack,
+                              struct sy_error *err) SY_MUST_USE;
 
 /* The last component of a path without trailing slashes, or "". */
 void sy_version_base(const char *path, char *base, size_t bytes);

@@ -208,7 +208,9 @@ static enum sy_status read_parts(struct reading *in)
     json_t *experts = sy_json_array(&json, "experts", 0, SY_MAX_EXPERTS);
     (void)sy_json_child(&json, "network");
     (void)sy_json_child(&json, "routes");
-    (void)sy_json_child(&json, "weights");
+    if (sy_json_has(&json, "weights")) {
+        (void)sy_json_child(&json, "weights");
+    }
     (void)sy_json_array(&json, "blocks", 1, SIZE_MAX);
     (void)sy_json_array(&json, "norms", 0, SIZE_MAX);
     json_t *gates = sy_json_has(&json, "gates")

@@ -21,15 +21,6 @@ static bool append(json_t *array, json_t *value)
     return json_array_append_new(array, value) == 0;
 }
 
-static size_t param_count(const struct sy_plan_param *param)
-{
-    size_t count = 1;
-    for (int d = 0; d < param->dims; d++) {
-        count *= (size_t)param->dim[d];
-    }
-    return count;
-}
-
 void sy_model_hash_weights(const struct sy_network *network, int unit,
                            char text[SY_HASH_TEXT_BYTES])
 {
@@ -38,14 +29,13 @@ void sy_model_hash_weights(const struct sy_network *network, int unit,
     sy_hash_init(&hash);
     for (int p = 0; p < at->plan.param_count; p++) {
         sy_hash_add(&hash, network->values + at->weight[p],
-                    param_count(&at->plan.param[p]) * sizeof(float));
+                    sy_plan_param_count(&at->plan.param[p]) * sizeof(float));
     }
     sy_hash_end(&hash, text);
 }
 
-/* The hash of a unit's norms in one slot, in the order of its plan. */
-static void hash_norms(const struct sy_network *network, int unit, int slot,
-                       char text[SY_HASH_TEXT_BYTES])
+void sy_model_hash_norms(const struct sy_network *network, int unit, int slot,
+                         char text[SY_HASH_TEXT_BYTES])
 {
     const struct sy_unit *at = &network->unit[unit];
     struct sy_hash hash;
@@ -103,7 +93,7 @@ json_t *sy_model_norms(const struct sy_network *network)
             at->norm[slot * at->plan.norm_count] == SY_ABSENT) {
             continue;
         }
-        hash_norms(network, unit, slot, hash);
+        sy_model_hash_norms(network, unit, slot, hash);
         json_t *row = json_pack("{s:s,s:s,s:s}", "slot",
                                 sy_network_slot_name(network, unit, slot), "id",
                                 at->id, "hash", hash);

@@ -94,8 +94,8 @@ void sy_pack_close(struct sy_pack *pack); /* NULL is legal */
  * every pack passes.
  */
 enum sy_status sy_pack_verify(const struct sy_pack *pack,
-                              const char (*keys)[SY_SIGN_KEY_TEXT_BYTES],
-                              int count, struct sy_error *err) SY_MUST_USE;
+                              const struct sy_public_key *keys, int count,
+                              struct sy_error *err) SY_MUST_USE;
 
 /* What a pack does to a network; bytes of float32 numbers. The dry run. */
 struct sy_pack_report {

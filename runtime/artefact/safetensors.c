@@ -1,5 +1,5 @@
 /*
- * safetensors.c - the safetensors file format, float32 only.
+ * safetensors.c - the safetensors file format.
  *
  * DESIGN. The header is parsed as JSON and then believed in nothing: each
  * tensor's range must have the size that its shape gives, and sorted by their
@@ -41,8 +41,20 @@ struct reading {
     const char *name;
     const uint8_t *data; /* behind the header */
     size_t bytes;
+    bool mixed; /* U8 is legal */
     struct sy_error *err;
 };
+
+static const uint8_t *begin_of(const struct sy_st_entry *entry)
+{
+    return entry->u8 != NULL ? entry->u8
+                             : (const uint8_t *)(const void *)entry->data;
+}
+
+static size_t width_of(const struct sy_st_entry *entry)
+{
+    return entry->u8 != NULL ? 1 : sizeof(float);
+}
 
 static int compare_names(const void *a, const void *b)
 {
@@ -56,8 +68,8 @@ static int compare_places(const void *a, const void *b)
 {
     const struct sy_st_entry *x = a;
     const struct sy_st_entry *y = b;
-    if (x->data != y->data) {
-        return x->data < y->data ? -1 : 1;
+    if (begin_of(x) != begin_of(y)) {
+        return begin_of(x) < begin_of(y) ? -1 : 1;
     }
     return (x->count > y->count) - (x->count < y->count);
 }
@@ -100,7 +112,7 @@ static void read_shape(struct sy_json *in, struct sy_st_entry *entry)
 
 /* Reads the place of the data and checks it against the shape. */
 static void read_offsets(const struct reading *file, struct sy_json *in,
-                         struct sy_st_entry *entry)
+                         size_t width, struct sy_st_entry *entry)
 {
     json_t *offsets = sy_json_array(in, "data_offsets", 2, 2);
     json_t *first = json_array_get(offsets, 0);
@@ -118,22 +130,26 @@ static void read_offsets(const struct reading *file, struct sy_json *in,
                        file->bytes);
         return;
     }
-    if (__builtin_mul_overflow(entry->count, sizeof(float), &wanted) ||
+    if (__builtin_mul_overflow(entry->count, width, &wanted) ||
         (uint64_t)(end - begin) != wanted) {
         sy_json_reject(in, "data_offsets",
-                       "expected %zu values of 4 bytes (its shape), found "
+                       "expected %zu values of %zu bytes (its shape), found "
                        "%" PRId64 " bytes",
-                       entry->count, end - begin);
+                       entry->count, width, end - begin);
         return;
     }
-    if (begin % (int64_t)sizeof(float) != 0) {
+    if (begin % (int64_t)width != 0) {
         sy_json_reject(in, "data_offsets",
                        "expected multiples of 4, found "
                        "%" PRId64,
                        begin);
         return;
     }
-    entry->data = (const float *)(const void *)(file->data + begin);
+    if (width == 1) {
+        entry->u8 = file->data + begin;
+    } else {
+        entry->data = (const float *)(const void *)(file->data + begin);
+    }
 }
 
 static enum sy_status read_entry(const struct reading *file, const char *name,
@@ -149,11 +165,14 @@ static enum sy_status read_entry(const struct reading *file, const char *name,
     struct sy_json in = sy_json_object(json, file->name, name, file->err);
     entry->name = name;
     sy_json_text(&in, "dtype", dtype, sizeof dtype);
-    if (in.status == SY_OK && strcmp(dtype, "F32") != 0) {
-        sy_json_reject(&in, "dtype", "expected \"F32\", the only one here");
+    bool bytes = file->mixed && strcmp(dtype, "U8") == 0;
+    if (in.status == SY_OK && !bytes && strcmp(dtype, "F32") != 0) {
+        sy_json_reject(&in, "dtype",
+                       file->mixed ? "expected \"F32\" or \"U8\""
+                                   : "expected \"F32\", the only one here");
     }
     read_shape(&in, entry);
-    read_offsets(file, &in, entry);
+    read_offsets(file, &in, bytes ? 1 : sizeof(float), entry);
     return sy_json_end(&in);
 }
 
@@ -183,7 +202,7 @@ static enum sy_status check_cover(const struct reading *file)
     const uint8_t *at = file->data;
     for (int i = 0; i < file->file->count; i++) {
         const struct sy_st_entry *entry = &file->file->entry[i];
-        const uint8_t *begin = (const uint8_t *)(const void *)entry->data;
+        const uint8_t *begin = begin_of(entry);
         if (begin != at) {
             return sy_fail(file->err, SY_BAD_INPUT,
                            "%s: %s.data_offsets: expected %zu (%s), found %zu",
@@ -192,7 +211,7 @@ static enum sy_status check_cover(const struct reading *file)
                                       : "there is a gap before it",
                            (size_t)(begin - file->data));
         }
-        at += entry->count * sizeof(float);
+        at += entry->count * width_of(entry);
     }
     size_t covered = (size_t)(at - file->data);
     if (covered != file->bytes) {
@@ -276,8 +295,9 @@ static enum sy_status find_header(const uint8_t *data, size_t bytes,
     return SY_OK;
 }
 
-enum sy_status sy_st_parse(struct sy_st_file **file, const uint8_t *data,
-                           size_t bytes, const char *name, struct sy_error *err)
+static enum sy_status parse(struct sy_st_file **file, const uint8_t *data,
+                            size_t bytes, bool mixed, const char *name,
+                            struct sy_error *err)
 {
     enum sy_status status;
     size_t header_bytes = 0;
@@ -292,6 +312,7 @@ enum sy_status sy_st_parse(struct sy_st_file **file, const uint8_t *data,
         .name = name,
         .data = data + LENGTH_BYTES + header_bytes,
         .bytes = bytes - LENGTH_BYTES - header_bytes,
+        .mixed = mixed,
         .err = err,
     };
     SY_TRY_OUT(sy_json_parse((const char *)data + LENGTH_BYTES, header_bytes,
@@ -302,6 +323,19 @@ enum sy_status sy_st_parse(struct sy_st_file **file, const uint8_t *data,
 out:
     sy_st_close(read);
     return status;
+}
+
+enum sy_status sy_st_parse(struct sy_st_file **file, const uint8_t *data,
+                           size_t bytes, const char *name, struct sy_error *err)
+{
+    return parse(file, data, bytes, false, name, err);
+}
+
+enum sy_status sy_st_parse_mixed(struct sy_st_file **file, const uint8_t *data,
+                                 size_t bytes, const char *name,
+                                 struct sy_error *err)
+{
+    return parse(file, data, bytes, true, name, err);
 }
 
 enum sy_status sy_st_open(struct sy_st_file **file, const char *path,
@@ -377,10 +411,10 @@ static json_t *entry_json(const struct sy_st_entry *entry, size_t offset)
             return NULL;
         }
     }
-    return json_pack("{s:s,s:o,s:[I,I]}", "dtype", "F32", "shape", shape,
+    return json_pack("{s:s,s:o,s:[I,I]}", "dtype",
+                     entry->u8 != NULL ? "U8" : "F32", "shape", shape,
                      "data_offsets", (json_int_t)offset,
-                     (json_int_t)offset +
-                         (json_int_t)entry->count * (json_int_t)sizeof(float));
+                     (json_int_t)(offset + entry->count * width_of(entry)));
 }
 
 /* The header as text, which the caller gives back. */
@@ -404,7 +438,7 @@ static enum sy_status make_header(char **text, const char *path,
         }
         made = json_object_set_new(header, name,
                                    entry_json(&entries[i], offset)) == 0;
-        offset += entries[i].count * sizeof(float);
+        offset += entries[i].count * width_of(&entries[i]);
     }
     char *dumped = made ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
@@ -433,8 +467,9 @@ enum sy_status sy_st_save(const char *path, const struct sy_st_entry *entries,
     SY_TRY_OUT(sy_writer_write(&writer, header, bytes, err));
     SY_TRY_OUT(sy_writer_write(&writer, spaces, pad, err));
     for (int i = 0; i < count; i++) {
-        SY_TRY_OUT(sy_writer_write(&writer, entries[i].data,
-                                   entries[i].count * sizeof(float), err));
+        SY_TRY_OUT(sy_writer_write(&writer, begin_of(&entries[i]),
+                                   entries[i].count * width_of(&entries[i]),
+                                   err));
     }
     status = sy_writer_commit(&writer, err);
 out:

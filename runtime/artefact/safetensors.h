@@ -1,5 +1,5 @@
 /*
- * safetensors.h - the safetensors file format, float32 only.
+ * safetensors.h - the safetensors file format: float32, and uint8 where asked.
  *
  * Source: huggingface/safetensors, format description: u64 little-endian
  * header length, a JSON object {name: {dtype, shape, data_offsets}}, then the
@@ -28,6 +28,7 @@ struct sy_st_entry {
     int dims;
     int64_t dim[SY_ST_MAX_DIMS];
     const float *data; /* borrowed */
+    const uint8_t *u8; /* borrowed: a tensor of bytes, and `data` is NULL */
     size_t count;
 };
 
@@ -41,6 +42,12 @@ enum sy_status sy_st_open(struct sy_st_file **file, const char *path,
 enum sy_status sy_st_parse(struct sy_st_file **file, const uint8_t *data,
                            size_t bytes, const char *name,
                            struct sy_error *err) SY_MUST_USE;
+
+/* The same where tensors of bytes (U8) are legal; elsewhere they are refused.
+ */
+enum sy_status sy_st_parse_mixed(struct sy_st_file **file, const uint8_t *data,
+                                 size_t bytes, const char *name,
+                                 struct sy_error *err) SY_MUST_USE;
 void sy_st_close(struct sy_st_file *file);
 
 int sy_st_count(const struct sy_st_file *file);
@@ -53,7 +60,8 @@ const struct sy_st_entry *sy_st_find(const struct sy_st_file *file,
 const char *sy_st_metadata(const struct sy_st_file *file, const char *key);
 
 /*
- * Writes a file atomically. `metadata` is an object of texts, or NULL.
+ * Writes a file atomically. `metadata` is an object of texts, or NULL. Tensors
+ * of bytes come last, so that all float32 are aligned.
  */
 enum sy_status sy_st_save(const char *path, const struct sy_st_entry *entries,
                           int count, json_t *metadata,

@@ -18,7 +18,11 @@
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
 
-enum { KEY_DIGITS = SY_SIGN_KEY_TEXT_BYTES - 1, KEY_FILE_BYTES = 1024 };
+enum {
+    KEY_DIGITS = SY_SIGN_KEY_TEXT_BYTES - 1,
+    KEY_FILE_BYTES = 1024,
+    PUBLIC_FILE_BYTES = 65536
+};
 
 static const char secret_word[] = "switchyard-secret-key ";
 static const char public_word[] = "switchyard-public-key ";
@@ -101,32 +105,38 @@ enum sy_status sy_sign_make(const char *path, struct sy_sign_key *key,
     return status;
 }
 
-/* The bytes of the key in a file that begins with `word`. */
-static enum sy_status read_key(const char *path, const char *word,
-                               uint8_t bytes[crypto_sign_SEEDBYTES],
-                               struct sy_error *err)
+/* The key's bytes in the line that begins with `word`; false where it does not
+   or they are no key. */
+static bool read_line(const char *line, const char *word,
+                      uint8_t bytes[crypto_sign_SEEDBYTES])
 {
-    char *text = NULL;
-    size_t size = 0;
     size_t skip = strlen(word);
-    SY_TRY(sy_file_read(path, KEY_FILE_BYTES, &text, &size, err));
-    bool good = strncmp(text, word, skip) == 0 &&
-                from_hex(bytes, crypto_sign_SEEDBYTES, text + skip,
-                         strcspn(text + skip, " \t\r\n"));
-    sodium_memzero(text, size);
-    sy_free(text);
-    return good ? SY_OK
-                : sy_fail(err, SY_BAD_INPUT,
-                          "%s: expected a line \"%s\" and %d hexadecimal "
-                          "digits",
-                          path, word, KEY_DIGITS);
+    return strncmp(line, word, skip) == 0 &&
+           from_hex(bytes, crypto_sign_SEEDBYTES, line + skip,
+                    strcspn(line + skip, " \t\r\n"));
+}
+
+static enum sy_status not_a_key(const char *path, const char *word,
+                                struct sy_error *err)
+{
+    return sy_fail(err, SY_BAD_INPUT,
+                   "%s: expected a line \"%s\" and %d hexadecimal digits", path,
+                   word, KEY_DIGITS);
 }
 
 enum sy_status sy_sign_load(const char *path, struct sy_sign_key *key,
                             struct sy_error *err)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
-    SY_TRY(read_key(path, secret_word, seed, err));
+    char *text = NULL;
+    size_t size = 0;
+    SY_TRY(sy_file_read(path, KEY_FILE_BYTES, &text, &size, err));
+    bool good = read_line(text, secret_word, seed);
+    sodium_memzero(text, size);
+    sy_free(text);
+    if (!good) {
+        return not_a_key(path, secret_word, err);
+    }
     from_seed(key, seed);
     sodium_memzero(seed, sizeof seed);
     return SY_OK;
@@ -137,14 +147,33 @@ void sy_sign_wipe(struct sy_sign_key *key)
     sodium_memzero(key, sizeof *key);
 }
 
-enum sy_status sy_sign_public_load(const char *path,
-                                   char text[SY_SIGN_KEY_TEXT_BYTES],
-                                   struct sy_error *err)
+enum sy_status sy_sign_public_load(const char *path, struct sy_public_key *keys,
+                                   int max, int *count, struct sy_error *err)
 {
     uint8_t bytes[crypto_sign_PUBLICKEYBYTES];
-    SY_TRY(read_key(path, public_word, bytes, err));
-    sodium_bin2hex(text, SY_SIGN_KEY_TEXT_BYTES, bytes, sizeof bytes);
-    return SY_OK;
+    enum sy_status status = SY_OK;
+    char *text = NULL;
+    size_t size = 0;
+    int found = 0;
+    SY_TRY(sy_file_read(path, PUBLIC_FILE_BYTES, &text, &size, err));
+    for (char *line = text; status == SY_OK && *line != '\0';) {
+        if (*line != '#' && strcspn(line, "\r\n") > 0) {
+            if (!read_line(line, public_word, bytes) || found == max) {
+                status = not_a_key(path, public_word, err);
+                break;
+            }
+            sodium_bin2hex(keys[found++].text, SY_SIGN_KEY_TEXT_BYTES, bytes,
+                           sizeof bytes);
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    sy_free(text);
+    if (status == SY_OK && found == 0) {
+        status = not_a_key(path, public_word, err);
+    }
+    *count = status == SY_OK ? found : *count;
+    return status;
 }
 
 void sy_sign(const struct sy_sign_key *key, const void *data, size_t bytes,

@@ -23,6 +23,10 @@ enum {
     SY_SIGNATURE_TEXT_BYTES = 129
 };
 
+struct sy_public_key {
+    char text[SY_SIGN_KEY_TEXT_BYTES];
+};
+
 struct sy_sign_key {
     uint8_t secret[64];                       /* the library's own form */
     char public_text[SY_SIGN_KEY_TEXT_BYTES]; /* of the public key */
@@ -40,9 +44,13 @@ enum sy_status sy_sign_load(const char *path, struct sy_sign_key *key,
                             struct sy_error *err) SY_MUST_USE;
 void sy_sign_wipe(struct sy_sign_key *key);
 
-/* Reads a public key file. */
-enum sy_status sy_sign_public_load(const char *path,
-                                   char text[SY_SIGN_KEY_TEXT_BYTES],
+/*
+ * Reads a file of public keys, one a line; empty lines and those that begin
+ * with '#' are skipped. More than `max` keys, and none at all, are
+ * SY_BAD_INPUT.
+ */
+enum sy_status sy_sign_public_load(const char *path, struct sy_public_key *keys,
+                                   int max, int *count,
                                    struct sy_error *err) SY_MUST_USE;
 
 void sy_sign(const struct sy_sign_key *key, const void *data, size_t bytes,

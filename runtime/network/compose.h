@@ -22,13 +22,18 @@ struct sy_compose_domain {
 };
 
 /*
- * Makes a network of these domains, in this order. All must be of one form
- * (input, layers, mode of norms, stem, trunk); SY_BAD_INPUT says what differs.
- * Within a layer blocks keep their order, those of the first network before
- * those of the next; an id that another block has already gets a suffix of the
- * hash of its content. Owned.
+ * Makes a network of these domains, in this order. They come from `base`, whose
+ * name, order of blocks and root gate it keeps, and from at most one other
+ * network of the same form (sy_form_difference; SY_BAD_INPUT says what
+ * differs). SY_NOT_FOUND: an expert that is not there.
+ *
+ * Within a layer blocks keep their order, those of base before new ones; an id
+ * that another block has already gets a suffix of the hash of its content. The
+ * root gate stays while the domains that it knows are the first ones, in their
+ * order; else it is left out, and requests have to name their domain. Owned.
  */
-enum sy_status sy_network_compose(struct sy_network **made, const char *name,
+enum sy_status sy_network_compose(struct sy_network **made,
+                                  const struct sy_network *base,
                                   const struct sy_compose_domain *domains,
                                   int count, struct sy_error *err) SY_MUST_USE;
 

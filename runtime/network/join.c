@@ -29,15 +29,6 @@ struct joining {
     struct sy_network *made;
 };
 
-static size_t param_floats(const struct sy_plan_param *param)
-{
-    size_t floats = 1;
-    for (int d = 0; d < param->dims; d++) {
-        floats *= (size_t)param->dim[d];
-    }
-    return floats;
-}
-
 static bool same_plan(const struct sy_plan *a, const struct sy_plan *b)
 {
     bool same = a->value_count == b->value_count &&
@@ -51,7 +42,8 @@ static bool same_plan(const struct sy_plan *a, const struct sy_plan *b)
         same = memcmp(&a->node[n], &b->node[n], sizeof a->node[n]) == 0;
     }
     for (int p = 0; same && p < a->param_count; p++) {
-        same = param_floats(&a->param[p]) == param_floats(&b->param[p]);
+        same = sy_plan_param_count(&a->param[p]) ==
+               sy_plan_param_count(&b->param[p]);
     }
     return same;
 }
@@ -62,15 +54,15 @@ bool sy_unit_equal(const struct sy_network *a, int unit_a,
     const struct sy_unit *x = &a->unit[unit_a], *y = &b->unit[unit_b];
     bool same = same_plan(&x->plan, &y->plan);
     for (int p = 0; same && p < x->plan.param_count; p++) {
-        same = memcmp(a->values + x->weight[p], b->values + y->weight[p],
-                      param_floats(&x->plan.param[p]) * sizeof(float)) == 0;
+        same =
+            memcmp(a->values + x->weight[p], b->values + y->weight[p],
+                   sy_plan_param_count(&x->plan.param[p]) * sizeof(float)) == 0;
     }
     return same;
 }
 
-/* The norms of a unit in a slot; both absent counts as equal. */
-static bool same_norms(const struct sy_network *a, int unit_a, int slot_a,
-                       const struct sy_network *b, int unit_b, int slot_b)
+bool sy_norms_equal(const struct sy_network *a, int unit_a, int slot_a,
+                    const struct sy_network *b, int unit_b, int slot_b)
 {
     const struct sy_unit *x = &a->unit[unit_a], *y = &b->unit[unit_b];
     int norms = x->plan.norm_count;
@@ -97,8 +89,8 @@ static bool same_expert(const struct sy_network *a, const struct sy_expert *x,
         int u = sy_network_stage_unit(a, s, &x->path, x->domain);
         int v = sy_network_stage_unit(b, s, &y->path, y->domain);
         same = sy_unit_equal(a, u, b, v) &&
-               same_norms(a, u, sy_network_slot(a, u, x->domain), b, v,
-                          sy_network_slot(b, v, y->domain));
+               sy_norms_equal(a, u, sy_network_slot(a, u, x->domain), b, v,
+                              sy_network_slot(b, v, y->domain));
     }
     return same;
 }
@@ -175,7 +167,7 @@ static bool same_block(const struct joining *j, int served, int candidate)
     const struct sy_network *a = j->served, *b = j->candidate;
     return sy_unit_equal(a, served, b, candidate) &&
            (a->spec.norm != SY_NORM_SHARED ||
-            same_norms(a, served, 0, b, candidate, 0));
+            sy_norms_equal(a, served, 0, b, candidate, 0));
 }
 
 static bool has_id(const struct sy_network_spec *spec, const char *id)
@@ -317,24 +309,39 @@ static enum sy_status place_gates(struct joining *j, struct sy_error *err)
     return SY_OK;
 }
 
+const char *sy_form_difference(const struct sy_network *a,
+                               const struct sy_network *b)
+{
+    bool shared = a->spec.norm == SY_NORM_SHARED;
+    if (!sy_shape_equal(a->spec.input, b->spec.input) ||
+        a->spec.layer_count != b->spec.layer_count) {
+        return "input or number of layers";
+    }
+    for (int l = 0; l < a->spec.layer_count; l++) {
+        const struct sy_layer_spec *x = &a->spec.layer[l];
+        const struct sy_layer_spec *y = &b->spec.layer[l];
+        if (x->channels != y->channels || x->stride != y->stride) {
+            return "channels or stride of a layer";
+        }
+    }
+    if (a->spec.norm != b->spec.norm) {
+        return "the mode of norms";
+    }
+    if (!sy_unit_equal(a, a->stem, b, b->stem) ||
+        !sy_norms_equal(a, a->stem, 0, b, b->stem, 0)) {
+        return "the stem";
+    }
+    if (!sy_unit_equal(a, a->trunk, b, b->trunk) ||
+        (shared && !sy_norms_equal(a, a->trunk, 0, b, b->trunk, 0))) {
+        return "the trunk";
+    }
+    return NULL;
+}
+
 /* That both can stand in one network. */
 static enum sy_status check_form(const struct joining *j, struct sy_error *err)
 {
-    const struct sy_network *a = j->served, *b = j->candidate;
-    const char *what = NULL;
-    if (!sy_shape_equal(a->spec.input, b->spec.input) ||
-        a->spec.layer_count != b->spec.layer_count) {
-        what = "input or number of layers";
-    } else if (a->spec.norm != b->spec.norm) {
-        what = "the mode of norms";
-    } else if (!sy_unit_equal(a, a->stem, b, b->stem) ||
-               !same_norms(a, a->stem, 0, b, b->stem, 0)) {
-        what = "the stem";
-    } else if (!sy_unit_equal(a, a->trunk, b, b->trunk) ||
-               (a->spec.norm == SY_NORM_SHARED &&
-                !same_norms(a, a->trunk, 0, b, b->trunk, 0))) {
-        what = "the trunk";
-    }
+    const char *what = sy_form_difference(j->served, j->candidate);
     return what == NULL ? SY_OK
                         : sy_fail(err, SY_BAD_INPUT,
                                   "%s: not that of the served network, so "
@@ -357,10 +364,9 @@ static enum sy_status build(struct joining *j, struct sy_error *err)
     return sy_network_new(&j->made, &parts, err);
 }
 
-/* Takes the route of a domain over, expert by name. */
-static enum sy_status copy_route(struct sy_network *to, int domain,
-                                 const struct sy_network *from, int source,
-                                 struct sy_error *err)
+enum sy_status sy_network_copy_route(struct sy_network *to, int domain,
+                                     const struct sy_network *from, int source,
+                                     struct sy_error *err)
 {
     struct sy_route *route = NULL;
     json_t *json = sy_route_to_json(from->route[source], from);
@@ -427,7 +433,7 @@ static void copy_weights(struct joining *j, int unit)
     for (int p = 0; p < to->plan.param_count; p++) {
         memcpy(made->values + to->weight[p],
                from.network->values + from.network->unit[from.unit].weight[p],
-               param_floats(&to->plan.param[p]) * sizeof(float));
+               sy_plan_param_count(&to->plan.param[p]) * sizeof(float));
     }
 }
 
@@ -444,7 +450,7 @@ static void copy_gate(struct joining *j, int g)
     const struct sy_unit *at = &from->unit[sy_network_gate(from, source)];
     for (int p = 0; p < to->plan.param_count; p++) {
         memcpy(j->made->values + to->weight[p], from->values + at->weight[p],
-               param_floats(&to->plan.param[p]) * sizeof(float));
+               sy_plan_param_count(&to->plan.param[p]) * sizeof(float));
     }
 }
 
@@ -491,8 +497,9 @@ static enum sy_status fill(struct joining *j, struct sy_error *err)
     }
     for (int d = 0; d < j->made->domain_count; d++) {
         bool trial = d >= served;
-        SY_TRY(copy_route(j->made, d, trial ? j->candidate : j->served,
-                          trial ? j->on_trial[d - served] : d, err));
+        SY_TRY(sy_network_copy_route(j->made, d,
+                                     trial ? j->candidate : j->served,
+                                     trial ? j->on_trial[d - served] : d, err));
     }
     return SY_OK;
 }

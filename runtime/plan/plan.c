@@ -311,6 +311,16 @@ enum sy_status sy_plan_end(struct sy_plan *plan, int output)
     return plan->status;
 }
 
+size_t sy_plan_param_count(const struct sy_plan_param *param)
+{
+    size_t count = 1;
+
+    for (int d = 0; d < param->dims; d++) {
+        count *= (size_t)param->dim[d];
+    }
+    return count;
+}
+
 struct sy_cost sy_plan_cost(const struct sy_plan *plan)
 {
     struct sy_cost cost = {0};
@@ -321,11 +331,7 @@ struct sy_cost sy_plan_cost(const struct sy_plan *plan)
                                                 plan->value[node->out]);
     }
     for (int i = 0; i < plan->param_count; i++) {
-        int64_t numbers = 1;
-        for (int d = 0; d < plan->param[i].dims; d++) {
-            numbers *= plan->param[i].dim[d];
-        }
-        cost.params += numbers;
+        cost.params += (int64_t)sy_plan_param_count(&plan->param[i]);
     }
     for (int i = 0; i < plan->norm_count; i++) {
         cost.params += 4 * (int64_t)plan->norm[i].channels;

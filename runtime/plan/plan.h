@@ -114,6 +114,9 @@ enum sy_status sy_plan_end(struct sy_plan *plan, int output) SY_MUST_USE;
  */
 int sy_make_divisible(double width);
 
+/* Numbers of a parameter: the product of its dimensions. */
+size_t sy_plan_param_count(const struct sy_plan_param *param);
+
 /* Cost for one image. */
 struct sy_cost {
     int64_t madds;

@@ -1,0 +1,257 @@
+/*
+ * pack_apply.c - a network and a pack on top.
+ *
+ * DESIGN. The pack's own network is completed first: blocks that it does not
+ * hold are found in the base by their content, and then every hash of the
+ * description is compared. The rest is composing: each domain from where it is
+ * answered from now on. What is new and what is gone is counted by comparing
+ * content, not by what the pack says.
+ */
+#include <string.h>
+
+#include "runtime/artefact/pack_parts.h"
+#include "runtime/base/memory.h"
+#include "runtime/network/compose.h"
+#include "runtime/network/join.h"
+
+/* What the description says of a unit's content. */
+static void read_content(const struct sy_pack *pack, int unit,
+                         struct sy_pack_content *content)
+{
+    json_t *model = json_object_get(pack->root, "model");
+    json_t *blocks = json_object_get(model, "blocks");
+    json_t *norms = json_object_get(model, "norms");
+    json_t *row;
+    size_t i;
+    const char *hash = json_string_value(
+        json_object_get(json_array_get(blocks, (size_t)unit), "hash"));
+    memset(content, 0, sizeof *content);
+    memcpy(content->weights, hash, sizeof content->weights);
+    json_array_foreach(norms, i, row)
+    {
+        const char *id = json_string_value(json_object_get(row, "id"));
+        const char *slot = json_string_value(json_object_get(row, "slot"));
+        bool shared =
+            pack->part->spec.norm == SY_NORM_SHARED || unit == pack->part->stem;
+        if (shared && strcmp(slot, "all") == 0 &&
+            strcmp(id, pack->part->unit[unit].id) == 0) {
+            hash = json_string_value(json_object_get(row, "hash"));
+            memcpy(content->norms, hash, sizeof content->norms);
+        }
+    }
+    if (content->norms[0] == '\0' &&
+        (pack->part->spec.norm == SY_NORM_SHARED || unit == pack->part->stem)) {
+        /* A unit without norms: the hash of nothing, as everywhere. */
+        sy_hash_bytes("", 0, content->norms);
+    }
+}
+
+/* Copies a unit's shared numbers out of the base. */
+static void take_unit(struct sy_network *part, int unit,
+                      const struct sy_network *base, int from)
+{
+    const struct sy_unit *to = &part->unit[unit], *at = &base->unit[from];
+    for (int p = 0; p < to->plan.param_count; p++) {
+        memcpy(part->values + to->weight[p], base->values + at->weight[p],
+               sy_plan_param_count(&to->plan.param[p]) * sizeof(float));
+    }
+    bool shared = part->spec.norm == SY_NORM_SHARED || unit == part->stem;
+    for (int n = 0; shared && n < to->plan.norm_count; n++) {
+        memcpy(part->values + to->norm[n], base->values + at->norm[n],
+               4 * (size_t)to->plan.norm[n].channels * sizeof(float));
+    }
+}
+
+/* Fills in what the pack does not hold. */
+static enum sy_status complete(struct sy_pack *pack,
+                               const struct sy_network *base,
+                               struct sy_error *err)
+{
+    struct sy_network *part = pack->part;
+    struct sy_pack_content content;
+    for (int u = 0; u < part->first_head; u++) {
+        if (pack->holds[u]) {
+            continue;
+        }
+        read_content(pack, u, &content);
+        int from = sy_pack_find(base, part, u, &content);
+        if (from < 0) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "pack %s builds on block \"%s\" with the hash "
+                           "%.16s..., which network \"%s\" does not have; make "
+                           "the pack with --base of what is served, or without "
+                           "--base",
+                           pack->id, part->unit[u].id, content.weights,
+                           base->name);
+        }
+        take_unit(part, u, base, from);
+    }
+    return sy_model_check_hashes(part, json_object_get(pack->root, "model"),
+                                 pack->id, err);
+}
+
+static bool removes(const struct sy_pack *pack, const char *name)
+{
+    for (int i = 0; i < pack->remove_count; i++) {
+        if (strcmp(pack->remove[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where each domain comes from, once the pack is on top. */
+static enum sy_status choose(struct sy_compose_domain *domains, int *count,
+                             const struct sy_network *base,
+                             const struct sy_pack *pack,
+                             struct sy_pack_report *report,
+                             struct sy_error *err)
+{
+    const struct sy_network *part = pack->part;
+    for (int i = 0; i < pack->remove_count; i++) {
+        if (sy_network_find_domain(base, pack->remove[i]) < 0) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "pack %s removes domain \"%s\", which network "
+                           "\"%s\" does not have",
+                           pack->id, pack->remove[i], base->name);
+        }
+    }
+    *count = 0;
+    for (int d = 0; d < base->domain_count; d++) {
+        const char *name = base->domain[d].name;
+        int own = part != NULL ? sy_network_find_domain(part, name) : -1;
+        if (!removes(pack, name)) {
+            domains[(*count)++] = (struct sy_compose_domain){
+                .from = own >= 0 ? part : base, .domain = own >= 0 ? own : d};
+            report->domains_replaced += own >= 0;
+        }
+    }
+    for (int d = 0; part != NULL && d < part->domain_count; d++) {
+        if (sy_network_find_domain(base, part->domain[d].name) >= 0) {
+            continue;
+        }
+        if (*count == SY_MAX_DOMAINS) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "pack %s: with its domains the network would have "
+                           "more than %d",
+                           pack->id, SY_MAX_DOMAINS);
+        }
+        domains[(*count)++] =
+            (struct sy_compose_domain){.from = part, .domain = d};
+        report->domains_added++;
+    }
+    report->domains_removed = pack->remove_count;
+    return SY_OK;
+}
+
+/* Whether `other` has the block, form and content. */
+static bool has_block(const struct sy_network *other,
+                      const struct sy_network *network, int unit)
+{
+    int layer = network->unit[unit].layer;
+    bool shared = network->spec.norm == SY_NORM_SHARED;
+    for (int b = 0; b < other->spec.layer[layer].block_count; b++) {
+        int u = sy_network_block(other, layer, b);
+        if (sy_unit_equal(other, u, network, unit) &&
+            (!shared || sy_norms_equal(other, u, 0, network, unit, 0))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int count_shared(const struct sy_network *a, const struct sy_network *b)
+{
+    int shared = 0;
+    for (int l = 0; l < a->spec.layer_count; l++) {
+        for (int i = 0; i < a->spec.layer[l].block_count; i++) {
+            shared += has_block(b, a, sy_network_block(a, l, i));
+        }
+    }
+    return shared;
+}
+
+static int count_blocks(const struct sy_network *network)
+{
+    int count = 0;
+    for (int l = 0; l < network->spec.layer_count; l++) {
+        count += network->spec.layer[l].block_count;
+    }
+    return count;
+}
+
+/* Whether the base has the numbers of a tensor of the applied network. */
+static bool was_there(const struct sy_network *base,
+                      const struct sy_network *applied,
+                      const struct sy_tensor *tensor)
+{
+    int layer = applied->unit[tensor->unit].layer;
+    if (layer >= 0 && sy_pack_is_shared(applied, tensor)) {
+        return has_block(base, applied, tensor->unit);
+    }
+    for (int t = 0; t < base->tensor_count; t++) {
+        const struct sy_tensor *other = &base->tensor[t];
+        if (other->count == tensor->count &&
+            strcmp(other->name, tensor->name) == 0) {
+            return memcmp(base->values + other->offset,
+                          applied->values + tensor->offset,
+                          tensor->count * sizeof(float)) == 0;
+        }
+    }
+    return false;
+}
+
+static void count_bytes(struct sy_pack_report *report,
+                        const struct sy_network *base,
+                        const struct sy_network *applied)
+{
+    int shared = count_shared(applied, base);
+    for (int t = 0; t < applied->tensor_count; t++) {
+        const struct sy_tensor *tensor = &applied->tensor[t];
+        int64_t bytes = (int64_t)(tensor->count * sizeof(float));
+        if (was_there(base, applied, tensor)) {
+            report->shared_bytes += bytes;
+        } else {
+            report->new_bytes += bytes;
+        }
+    }
+    report->freed_bytes =
+        (int64_t)(base->value_count * sizeof(float)) - report->shared_bytes;
+    report->blocks_shared = shared;
+    report->blocks_new = count_blocks(applied) - shared;
+    report->blocks_freed = count_blocks(base) - count_shared(base, applied);
+}
+
+enum sy_status sy_pack_apply(struct sy_network **applied,
+                             const struct sy_network *base,
+                             struct sy_pack *pack,
+                             struct sy_pack_report *report,
+                             struct sy_error *err)
+{
+    struct sy_compose_domain domains[SY_MAX_DOMAINS];
+    struct sy_pack_report found = {.sent_bytes = (int64_t)pack->bytes};
+    struct sy_network *made = NULL;
+    int count = 0;
+    if (base->expert_count == 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "pack %s: %s is a supernet, and takes no packs",
+                       pack->id, base->name);
+    }
+    if (pack->part != NULL) {
+        SY_TRY(complete(pack, base, err));
+    }
+    SY_TRY(choose(domains, &count, base, pack, &found, err));
+    enum sy_status status =
+        count == 0 ? sy_fail(err, SY_BAD_INPUT, "nothing would be left")
+                   : sy_network_compose(&made, base, domains, count, err);
+    if (status != SY_OK) {
+        sy_error_prefix(err, "pack %s", pack->id);
+        return status;
+    }
+    count_bytes(&found, base, made);
+    if (report != NULL) {
+        *report = found;
+    }
+    *applied = made;
+    return SY_OK;
+}

@@ -11,6 +11,7 @@
 
 struct srv_front;
 struct srv_metrics;
+struct srv_spans;
 struct srv_swaps;
 
 struct srv_context {
@@ -21,8 +22,9 @@ struct srv_context {
     atomic_int degrade_percent; /* of a route's cost, under pressure; 0: all */
     int64_t started_s;          /* since the epoch */
     struct srv_swaps *swaps;    /* NULL: no packs are swapped */
-    struct srv_budget *budget;  /* these three: NULL in tests */
+    struct srv_budget *budget;  /* these four: NULL in tests */
     struct srv_metrics *metrics;
+    struct srv_spans *spans; /* NULL too where none are sent */
     _Atomic(struct srv_front *) front;
     atomic_bool draining; /* on the way to the end: not ready any more */
 };

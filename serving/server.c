@@ -31,6 +31,7 @@
 #include "serving/http/front.h"
 #include "serving/http/listen.h"
 #include "serving/log/access.h"
+#include "serving/log/spans.h"
 #include "serving/metrics/metrics.h"
 #include "serving/protocol/routes.h"
 #include "serving/swap/swap.h"
@@ -127,6 +128,9 @@ static void observe(void *owner, const struct srv_record *record)
     if (server->access != NULL) {
         srv_access_log_add(server->access, record);
     }
+    if (server->context.spans != NULL) {
+        srv_spans_add(server->context.spans, record);
+    }
 }
 
 /* Everything below HTTP. */
@@ -218,6 +222,10 @@ static enum sy_status new_server(struct srv_server **server,
     if (settings->access_log[0] != '\0') {
         SY_TRY_OUT(
             srv_access_log_open(&made->access, settings->access_log, err));
+    }
+    if (settings->otlp_endpoint[0] != '\0') {
+        SY_TRY_OUT(
+            srv_spans_open(&made->context.spans, settings->otlp_endpoint, err));
     }
     SY_TRY_OUT(start_engine(made, err));
     *server = made;
@@ -464,6 +472,7 @@ void srv_server_free(struct srv_server *server)
     srv_repository_free(server->context.repository);
     sy_pool_free(server->pool);
     srv_access_log_close(server->access);
+    srv_spans_close(server->context.spans);
     srv_gate_release(&server->gate);
     srv_tls_free(server->tls);
     sy_free(server->tls_trust);

@@ -78,7 +78,9 @@
     FLAG(insecure_admin, "insecure-admin", true,                               \
          "administration from elsewhere without TLS")                          \
     TEXT(access_log, "access-log", "FILE", "", true,                           \
-         "a JSON line for each request; -: stderr")
+         "a JSON line for each request; -: stderr")                            \
+    TEXT(otlp_endpoint, "otlp-endpoint", "URL", "", false,                     \
+         "collector of spans, http://HOST:PORT")
 
 enum { SRV_TEXT_SETTING_BYTES = 512 };
 

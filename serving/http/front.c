@@ -234,7 +234,9 @@ static void take_identity(struct exchange *x, const char *method)
     copy_header(x, "X-Request-Id", text);
     srv_request_id(request->id, text);
     copy_header(x, "traceparent", text);
-    (void)srv_trace_parse(text, request->trace_id, request->span_id);
+    request->is_sampled =
+        srv_trace_parse(text, request->trace_id, request->span_id) &&
+        srv_trace_is_sampled(text);
     copy_header(x, "Authorization", request->authorization);
     copy_header(x, "Origin", request->origin);
     copy_header(x, "Host", request->host);

@@ -50,6 +50,7 @@ struct srv_request {
     char id[SRV_REQUEST_ID_BYTES];     /* echoed as X-Request-Id */
     char trace_id[SRV_TRACE_ID_BYTES]; /* the caller's trace, or "" */
     char span_id[SRV_SPAN_ID_BYTES];   /* and its span in it */
+    bool is_sampled;                   /* the caller records this trace */
     char method_text[16];
     bool is_local; /* from this machine, and not through a proxy */
     bool is_tls;

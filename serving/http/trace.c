@@ -28,24 +28,45 @@ static uint64_t stir(uint64_t x)
     return x ^ x >> 31;
 }
 
-void srv_request_id(char id[SRV_REQUEST_ID_BYTES], const char *given)
+/* A number that this process has not had, and 16 digits of it. */
+static void put_new(char out[17])
 {
     static _Atomic uint64_t next; /* 0: not begun */
+    uint64_t zero = 0;
+    if (atomic_load(&next) == 0) {
+        uint64_t start =
+            stir((uint64_t)sy_now_ns() ^ (uint64_t)getpid() << 48) | 1;
+        atomic_compare_exchange_strong(&next, &zero, start);
+    }
+    uint64_t own = stir(atomic_fetch_add(&next, 1));
+    for (int i = 0; i < 16; i++) {
+        out[i] = hex_digits[own >> (60 - 4 * i) & 15];
+    }
+    out[16] = '\0';
+}
+
+void srv_request_id(char id[SRV_REQUEST_ID_BYTES], const char *given)
+{
     size_t bytes = strspn(given, id_letters);
     if (bytes > 0 && bytes < SRV_REQUEST_ID_BYTES && given[bytes] == '\0') {
         memcpy(id, given, bytes + 1);
         return;
     }
-    uint64_t zero = 0;
-    uint64_t start = stir((uint64_t)sy_now_ns() ^ (uint64_t)getpid() << 48) | 1;
-    if (atomic_load(&next) == 0) {
-        atomic_compare_exchange_strong(&next, &zero, start);
-    }
-    uint64_t own = stir(atomic_fetch_add(&next, 1));
-    for (int i = 0; i < 16; i++) {
-        id[i] = hex_digits[own >> (60 - 4 * i) & 15];
-    }
-    id[16] = '\0';
+    put_new(id);
+}
+
+void srv_trace_new(char trace_id[SRV_TRACE_ID_BYTES],
+                   char span_id[SRV_SPAN_ID_BYTES])
+{
+    put_new(trace_id);
+    put_new(trace_id + 16);
+    put_new(span_id);
+}
+
+bool srv_trace_is_sampled(const char *text)
+{
+    const char *digit = strchr(hex_digits, text[54]);
+    return digit != NULL && ((digit - hex_digits) & 1) != 0;
 }
 
 /* `count` hexadecimal digits, not all zero. */

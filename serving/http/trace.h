@@ -27,4 +27,11 @@ void srv_request_id(char id[SRV_REQUEST_ID_BYTES], const char *given);
 bool srv_trace_parse(const char *text, char trace_id[SRV_TRACE_ID_BYTES],
                      char span_id[SRV_SPAN_ID_BYTES]);
 
+/* Whether a text that srv_trace_parse took has the sampled flag. */
+bool srv_trace_is_sampled(const char *text);
+
+/* A new trace, and a new span. */
+void srv_trace_new(char trace_id[SRV_TRACE_ID_BYTES],
+                   char span_id[SRV_SPAN_ID_BYTES]);
+
 #endif

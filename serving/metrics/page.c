@@ -22,6 +22,7 @@
 #include "runtime/base/memory.h"
 #include "serving/context.h"
 #include "serving/http/front.h"
+#include "serving/log/spans.h"
 #include "serving/metrics/codes.h"
 #include "serving/metrics/metrics.h"
 #include "serving/protocol/routes.h"
@@ -334,6 +335,19 @@ static void put_connections(struct page *page)
     }
 }
 
+static void put_spans(struct page *page)
+{
+    struct srv_spans_counts counts;
+    if (page->server->spans != NULL) {
+        srv_spans_counts(page->server->spans, &counts);
+        put_one(page, "switchyard_spans_sent_total", "counter",
+                "Spans that the collector took", (double)counts.sent);
+        put_one(page, "switchyard_spans_dropped_total", "counter",
+                "Spans that it did not take, or that did not fit",
+                (double)counts.dropped);
+    }
+}
+
 static void put_batcher(struct page *page)
 {
     struct srv_batcher_stats stats;
@@ -588,6 +602,7 @@ void srv_metrics_page(void *context, const struct srv_request *in,
         put_phases(&page);
     }
     put_connections(&page);
+    put_spans(&page);
     put_swaps(&page);
     put_process(&page);
     for (int i = 0; i < page.count; i++) {

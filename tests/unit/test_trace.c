@@ -47,7 +47,10 @@ START_TEST(a_traceparent_is_taken_whole_or_not_at_all)
         ck_assert(srv_trace_parse(good[i], trace_id, span_id));
         ck_assert_str_eq(trace_id, trace);
         ck_assert_str_eq(span_id, "b7ad6b7169203331");
+        ck_assert(srv_trace_is_sampled(good[i]));
     }
+    ck_assert(!srv_trace_is_sampled(
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02"));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_msg(!srv_trace_parse(bad[i], trace_id, span_id), "%s",
                       bad[i]);

@@ -56,6 +56,11 @@ static const struct op_case op_cases[] = {
     {SY_OP_CONV, {1, 16, 8},     8, 3, 1, 1, SY_ACT_NONE, 2},
     {SY_OP_CONV, {16, 1, 8},     8, 5, 2, 1, SY_ACT_NONE, 2},
     {SY_OP_CONV, {6, 6, 33},     1, 3, 1, 1, SY_ACT_HSIGMOID, 2},
+    /* Lines of 3, 9 and 15 numbers, as stems have (narrow.c). */
+    {SY_OP_CONV, {9, 4, 1},      5, 3, 2, 1, SY_ACT_NONE, 3},
+    {SY_OP_CONV, {6, 7, 3},     33, 3, 1, 1, SY_ACT_NONE, 2},
+    {SY_OP_CONV, {7, 5, 3},     17, 5, 1, 1, SY_ACT_NONE, 3},
+    {SY_OP_CONV, {2, 8, 3},      8, 5, 2, 1, SY_ACT_NONE, 2},
     /* Groups. */
     {SY_OP_CONV, {5, 7, 8},      8, 3, 1, 8, SY_ACT_RELU, 2},
     {SY_OP_CONV, {5, 7, 24},    24, 3, 2, 3, SY_ACT_HSWISH, 3},

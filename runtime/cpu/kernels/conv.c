@@ -9,11 +9,13 @@
  * inference (infer.c, group.c), with a weight packed once a shard. Gradients of
  * theirs go through tiles of positions whose matrix fits the second-level
  * cache; a tile serves dW and dx one after the other. Tiles depend on the
- * shapes only, and their contributions are added in order. Where BLAS makes the
- * products, the forward goes through tiles as well.
+ * shapes only, and their contributions are added in order. A stem, whose input
+ * wants no gradient, has a kernel of its own (narrow.c). Where BLAS makes the
+ * products, everything goes through tiles.
  */
 #include "runtime/cpu/kernels/columns.h"
 #include "runtime/cpu/kernels/kernels.h"
+#include "runtime/cpu/kernels/narrow.h"
 
 enum { TILE_FLOATS = 32768, TILE_LEAST_ROWS = 16 };
 
@@ -201,6 +203,9 @@ void SY_KERNEL(conv_backward)(const struct sy_op_args *args)
 {
     if (is_direct(args->node)) {
         direct(args, true);
+    } else if (OWN_PRODUCTS && args->dx == NULL &&
+               SY_KERNEL(narrow_fits)(args->node, args->in)) {
+        SY_KERNEL(narrow_weight)(args);
     } else {
         tiled(args, true);
     }

@@ -155,14 +155,13 @@ enum sy_status srv_live_load(struct srv_live **live,
 {
     int64_t start_ns = sy_now_ns();
     struct srv_live_parts parts = {0};
-    struct sy_artefact artefact = {0};
-    char model[SY_PATH_BYTES], label[SRV_LABEL_BYTES];
+    struct sy_artefact artefact;
+    char model[SY_PATH_BYTES];
     struct srv_live *made = NULL;
     SY_TRY(sy_path_join(model, sizeof model, options->repository, options->name,
                         err));
     SY_TRY(sy_artefact_load(model, &parts.network, &artefact, err));
-    snprintf(label, sizeof label, "%d", artefact.version);
-    parts.label = label;
+    parts.label = artefact.label;
     parts.version = artefact.version;
     SY_TRY(srv_live_new(&made, options, &parts, err));
     made->loaded_ns = sy_now_ns() - start_ns;

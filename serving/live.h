@@ -62,7 +62,7 @@ struct srv_live_options {
 };
 
 /*
- * Loads the served version of REPOSITORY/NAME and makes it ready to run.
+ * Loads what CURRENT of REPOSITORY/NAME names and makes it ready to run.
  * Returns one owned reference. A network with a domain that no expert
  * answers for is refused.
  */

@@ -149,6 +149,7 @@ static enum sy_status start_engine(struct srv_server *server,
     SY_TRY(srv_repository_new(&server->context.repository, &repository, err));
     struct srv_stage_options stage = {.max_us = s->pack_max_us};
     snprintf(stage.pack_keys, sizeof stage.pack_keys, "%s", s->pack_keys);
+    SY_TRY(srv_stage_check_keys(stage.pack_keys, err));
     SY_TRY(srv_swaps_new(&server->context.swaps, server->context.repository,
                          &stage, err));
     struct srv_batcher_options batcher = {.queue = srv_settings_queue(s)};

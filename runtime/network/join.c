@@ -208,7 +208,7 @@ static enum sy_status place_block(struct joining *j, int layer, int block,
     struct sy_candidate *added = &at->block[at->block_count];
     *added = j->candidate->spec.layer[layer].block[block];
     for (int i = 0; has_id(&j->spec, added->id); i++) {
-        (void)snprintf(added->id, sizeof added->id, "next-%d-%d", layer, i);
+        (void)snprintf(added->id, sizeof added->id, "next-%d", i);
     }
     j->from[layer][at->block_count] = block;
     *placed = at->block_count++;

@@ -181,6 +181,38 @@ static enum sy_status drop(struct srv_swaps *swaps, struct srv_swap *swap,
     return SY_OK;
 }
 
+/* A swap for a promotion that happened before the server was started. */
+static enum sy_status revive(struct srv_swaps *swaps,
+                             const struct srv_swap_call *call,
+                             struct sy_error *err)
+{
+    struct srv_live_options options =
+        srv_repository_live_options(swaps->repository, call->network);
+    struct srv_live *served = NULL, *base = NULL;
+    struct srv_staged staged = {0};
+    SY_TRY(srv_repository_get(swaps->repository, call->network, &served, err));
+    enum sy_status status =
+        srv_stage_revive(&staged, &base, &options, served, call->id, err);
+    srv_live_unref(served);
+    SY_TRY(status);
+    pthread_mutex_lock(&swaps->lock);
+    struct srv_swap *swap = srv_swaps_make(swaps, call->network);
+    if (swap != NULL) {
+        swap->exists = true;
+        swap->phase = SRV_SWAP_PROMOTED;
+        swap->staged = staged;
+        swap->base = base;
+        swap->rules = srv_rules_default;
+    }
+    pthread_mutex_unlock(&swaps->lock);
+    if (swap == NULL) {
+        srv_staged_release(&staged);
+        srv_live_unref(base);
+        return sy_fail(err, SY_NO_MEMORY, "swap: out of memory");
+    }
+    return SY_OK;
+}
+
 /* The swap that a call means, which must stand where its act is possible. */
 static enum sy_status find(struct srv_swaps *swaps, struct srv_swap_call *call,
                            struct srv_swap **found, enum srv_swap_phase *next,
@@ -189,6 +221,12 @@ static enum sy_status find(struct srv_swaps *swaps, struct srv_swap_call *call,
     pthread_mutex_lock(&swaps->lock);
     struct srv_swap *swap = srv_swaps_find(swaps, call->network);
     pthread_mutex_unlock(&swaps->lock);
+    if ((swap == NULL || !swap->exists) && call->act == SRV_SWAP_DO_ROLLBACK) {
+        SY_TRY(revive(swaps, call, err));
+        pthread_mutex_lock(&swaps->lock);
+        swap = srv_swaps_find(swaps, call->network);
+        pthread_mutex_unlock(&swaps->lock);
+    }
     if (swap == NULL || !swap->exists ||
         strcmp(swap->staged.id, call->id) != 0) {
         return sy_fail(err, SY_NOT_FOUND,
@@ -226,26 +264,28 @@ static enum sy_status act(struct srv_swaps *swaps, struct srv_swap_call *call,
 
 /* Puts what was staged in the place of the swap before, which is given back. */
 static void take_staged(struct srv_swaps *swaps, struct srv_swap *swap,
-                        struct srv_live *base, const struct srv_staged *staged,
-                        int64_t stage_ns)
+                        struct srv_swap_call *call)
 {
+    add_one(&swaps->counts.staged);
     pthread_mutex_lock(&swaps->lock);
     struct srv_swap before = *swap;
     swap->exists = true;
     swap->phase = SRV_SWAP_STAGED;
     swap->reason[0] = '\0';
     swap->automatic = false;
-    swap->staged = *staged;
-    swap->base = base;
+    swap->staged = call->staged;
+    swap->base = call->base;
     swap->rules = srv_rules_default;
     swap->canary_plan = 0;
     swap->windows = 0;
-    swap->stage_ns = stage_ns;
+    swap->stage_ns = call->stage_ns;
     swap->publish_ns = 0;
     pthread_mutex_unlock(&swaps->lock);
+    call->staged = (struct srv_staged){0};
+    call->base = NULL;
     if (before.exists) {
         if (before.phase == SRV_SWAP_ROLLED_BACK &&
-            strcmp(before.staged.id, staged->id) != 0) {
+            strcmp(before.staged.id, swap->staged.id) != 0) {
             srv_staged_discard(&before.staged);
         }
         srv_staged_release(&before.staged);
@@ -269,80 +309,99 @@ static void note_refused(struct srv_swaps *swaps, struct srv_swap *swap,
     pthread_mutex_unlock(&swaps->lock);
 }
 
-/* Stages the call's pack over `base`; takes the reference on success, unless
-   it was a dry run, which fills `told` instead. */
-static enum sy_status stage_over(struct srv_swaps *swaps, struct srv_swap *swap,
-                                 struct srv_swap_call *call,
-                                 struct srv_live *base, struct srv_swap *told,
-                                 struct sy_error *err)
+void srv_swaps_stage(struct srv_swaps *swaps, struct srv_swap_call *call)
 {
     struct srv_live_options options =
-        srv_repository_live_options(swaps->repository, swap->network);
+        srv_repository_live_options(swaps->repository, call->network);
+    srv_stage_fn make =
+        swaps->options.stage != NULL ? swaps->options.stage : srv_stage;
+    if (srv_repository_get(swaps->repository, call->network, &call->base,
+                           &call->err) != SY_OK) {
+        return;
+    }
     struct srv_stage_input input = {.live = &options,
-                                    .base = base,
+                                    .base = call->base,
                                     .body = call->body,
                                     .body_bytes = call->body_bytes,
                                     .max_us = call->max_us,
                                     .dry_run = call->dry_run};
-    struct srv_staged staged = {0};
     int64_t start_ns = sy_now_ns();
-    srv_stage_fn make =
-        swaps->options.stage != NULL ? swaps->options.stage : srv_stage;
-    SY_TRY(make(&staged, &swaps->options, &input, err));
-    int64_t ns = sy_now_ns() - start_ns;
-    srv_buckets_add(&swaps->counts.stage, ns);
-    if (call->dry_run) {
-        told->exists = true;
-        told->phase = SRV_SWAP_STAGED;
-        told->staged = staged;
-        told->base = base;
-        told->rules = srv_rules_default;
-        told->stage_ns = ns;
-        return SY_OK;
-    }
-    add_one(&swaps->counts.staged);
-    take_staged(swaps, swap, base, &staged, ns);
-    sy_log_info("network %s: pack %s: staged as %s in %.1f ms: %lld bytes new, "
-                "%lld shared",
-                swap->network, staged.id, staged.label, (double)ns / 1e6,
-                (long long)staged.bytes.fresh, (long long)staged.bytes.shared);
-    return SY_OK;
+    (void)make(&call->staged, &swaps->options, &input, &call->err);
+    call->stage_ns = sy_now_ns() - start_ns;
 }
 
-static enum sy_status stage(struct srv_swaps *swaps, struct srv_swap_call *call,
-                            struct sy_error *err)
+/* That what the pack was staged over is still what is served. */
+static enum sy_status check_base(struct srv_swaps *swaps,
+                                 const struct srv_swap_call *call,
+                                 struct sy_error *err)
 {
-    struct srv_live *base = NULL;
-    struct srv_swap told = {0};
+    struct srv_live *now = NULL;
+    SY_TRY(srv_repository_get(swaps->repository, call->network, &now, err));
+    bool same = now == call->base;
+    srv_live_unref(now);
+    return same ? SY_OK
+                : sy_fail(err, SY_BUSY,
+                          "network '%s' serves something else than when the "
+                          "pack was staged: stage it again",
+                          call->network);
+}
+
+/* What a dry run has found, as the swap that it would be. */
+static json_t *dry_json(const struct srv_swap_call *call)
+{
+    struct srv_swap told = {.exists = true,
+                            .phase = SRV_SWAP_STAGED,
+                            .staged = call->staged,
+                            .base = call->base,
+                            .rules = srv_rules_default,
+                            .stage_ns = call->stage_ns};
+    memcpy(told.network, call->network, sizeof told.network);
+    return srv_swap_json(&told);
+}
+
+/* Takes what was staged over, or tells why there is nothing. */
+static void end_staging(struct srv_swaps *swaps, struct srv_swap_call *call)
+{
+    struct sy_error *err = &call->err;
     pthread_mutex_lock(&swaps->lock);
     struct srv_swap *swap = srv_swaps_find(swaps, call->network);
     pthread_mutex_unlock(&swaps->lock);
-    memcpy(told.network, swap->network, sizeof told.network);
-    enum sy_status status =
-        srv_repository_get(swaps->repository, call->network, &base, err);
-    if (status == SY_OK) {
-        status = stage_over(swaps, swap, call, base, &told, err);
-        if (status != SY_OK) {
-            srv_live_unref(base);
-            if (!call->dry_run) {
-                note_refused(swaps, swap, err);
-            }
-        }
+    if (err->status == SY_OK) {
+        (void)check_base(swaps, call, err);
     }
+    if (err->status == SY_OK) {
+        srv_buckets_add(&swaps->counts.stage, call->stage_ns);
+    }
+    if (call->dry_run) {
+        call->answer = err->status == SY_OK ? dry_json(call) : NULL;
+    } else if (err->status == SY_OK) {
+        const struct srv_staged *staged = &call->staged;
+        sy_log_info("network %s: pack %s: staged as %s in %.1f ms: %lld bytes "
+                    "new, %lld shared",
+                    swap->network, staged->id, staged->label,
+                    (double)call->stage_ns / 1e6,
+                    (long long)staged->bytes.fresh,
+                    (long long)staged->bytes.shared);
+        take_staged(swaps, swap, call);
+    } else {
+        note_refused(swaps, swap, err);
+        srv_staged_discard(&call->staged);
+    }
+    srv_staged_release(&call->staged);
+    srv_live_unref(call->base);
+    call->base = NULL;
     pthread_mutex_lock(&swaps->lock);
     swap->staging = false;
-    if (status == SY_OK) {
-        call->answer = srv_swap_json(call->dry_run ? &told : swap);
+    if (err->status == SY_OK && !call->dry_run) {
+        call->answer = srv_swap_json(swap);
     }
     pthread_mutex_unlock(&swaps->lock);
-    srv_swap_clear(&told);
-    return status;
 }
 
 void srv_swaps_do(struct srv_swaps *swaps, struct srv_swap_call *call)
 {
     if (call->act == SRV_SWAP_DO_ACCEPT) {
-        (void)stage(swaps, call, &call->err);
+        end_staging(swaps, call);
     } else if (act(swaps, call, &call->err) == SY_OK) {
         pthread_mutex_lock(&swaps->lock);
         struct srv_swap *swap = srv_swaps_find(swaps, call->network);

@@ -1,36 +1,326 @@
 /*
- * stage.c - from a pack's bytes to a candidate.
+ * stage.c - from a pack's bytes to a candidate that is ready.
+ *
+ * DESIGN: cheapest first, and what an operator can mend first: the pack alone,
+ * its signature, what it builds on, then the states, then what they answer and
+ * how long that takes. What is served is read again from disk with its
+ * numbers, which the served state has given back; that CURRENT means what is
+ * served is checked, because a promotion puts the pack on top of CURRENT.
+ *
+ * The pack is stored last, when nothing can be wrong with it any more, so that
+ * a promotion has to write CURRENT alone.
  */
 #include "serving/swap/stage.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "runtime/artefact/pack.h"
+#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/rng.h"
+#include "serving/swap/candidate.h"
+
+enum { MAX_KEYS = 64 };
+
+/* What CURRENT holds, and what it holds once the pack is promoted. */
+struct srv_current_pair {
+    char model[SY_PATH_BYTES];
+    struct sy_current before, after;
+};
+
+/* What is at hand while a pack is staged; all owned. */
+struct staging {
+    struct sy_pack *pack;
+    struct sy_network *served;
+    struct srv_current_pair *current;
+};
+
+/* The trusted keys; none where no file is named. */
+static enum sy_status load_keys(const char *path, struct sy_public_key *keys,
+                                int *count, struct sy_error *err)
+{
+    *count = 0;
+    return path[0] != '\0'
+               ? sy_sign_public_load(path, keys, MAX_KEYS, count, err)
+               : SY_OK;
+}
+
+enum sy_status srv_stage_check_keys(const char *path, struct sy_error *err)
+{
+    struct sy_public_key keys[MAX_KEYS];
+    int count;
+    return load_keys(path, keys, &count, err);
+}
+
+/* The pack by itself, and who signed it. */
+static enum sy_status open_pack(struct staging *s,
+                                const struct srv_stage_options *options,
+                                const struct srv_stage_input *input,
+                                struct sy_error *err)
+{
+    struct sy_public_key keys[MAX_KEYS];
+    int count;
+    SY_TRY(load_keys(options->pack_keys, keys, &count, err));
+    SY_TRY(sy_pack_parse(&s->pack, (const uint8_t *)input->body,
+                         input->body_bytes, "the pack", err));
+    if (strcmp(s->pack->network, input->live->name) != 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "the pack is for network '%s', not for '%s'",
+                       s->pack->network, input->live->name);
+    }
+    return sy_pack_verify(s->pack, keys, count, err);
+}
+
+/* What is served, from disk, with its numbers. */
+static enum sy_status read_served(struct staging *s,
+                                  const struct srv_stage_input *input,
+                                  struct sy_error *err)
+{
+    char label[SY_STACK_LABEL_BYTES];
+    struct srv_current_pair *current = sy_alloc_zero(1, sizeof *current);
+    if (current == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "staging: out of memory");
+    }
+    s->current = current;
+    SY_TRY(sy_path_join(current->model, sizeof current->model,
+                        input->live->repository, input->live->name, err));
+    SY_TRY(sy_current_read(current->model, &current->before, err));
+    sy_stack_label(&current->before.served, label);
+    if (strcmp(label, input->base->label) != 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "network '%s' serves %s, but CURRENT says %s: load it "
+                       "first",
+                       input->live->name, input->base->label, label);
+    }
+    return sy_stack_load(&s->served, current->model, &current->before.served,
+                         err);
+}
+
+/* What the candidate is called until it is known which packs stay below. */
+static void name_candidate(struct srv_staged *staged,
+                           const struct sy_stack *served)
+{
+    struct sy_stack stack = *served;
+    if (stack.pack_count < SY_STACK_PACKS) {
+        memcpy(stack.pack[stack.pack_count++], staged->id, SY_PACK_ID_BYTES);
+    }
+    sy_stack_label(&stack, staged->label);
+}
+
+/* Both states, out of what is served and the pack. */
+static enum sy_status make_states(struct srv_staged *staged, struct staging *s,
+                                  const struct srv_stage_input *input,
+                                  struct sy_error *err)
+{
+    struct srv_two two = {.served = s->served};
+    const struct sy_network *part = s->pack->part;
+    for (int d = 0; part != NULL && d < part->domain_count; d++) {
+        two.domain[two.domain_count++] = part->domain[d].name;
+    }
+    for (int i = 0;
+         i < s->pack->remove_count && two.domain_count < SY_MAX_DOMAINS; i++) {
+        two.domain[two.domain_count++] = s->pack->remove[i];
+    }
+    SY_TRY(sy_pack_apply(&two.candidate, s->served, s->pack, NULL, err));
+    return srv_candidate_make(staged, input, &two, err);
+}
+
+/* A picture of noise, for timing: cost does not depend on what is seen. */
+static float *make_image(const struct sy_network *network)
+{
+    size_t floats = sy_shape_floats(network->spec.input);
+    struct sy_rng rng = sy_rng_stream(0, SY_RNG_BENCH, 0, 0);
+    float *image = sy_alloc(floats * sizeof *image);
+    for (size_t i = 0; image != NULL && i < floats; i++) {
+        image[i] = (float)sy_rng_normal(&rng);
+    }
+    return image;
+}
+
+/* How long one domain takes, as it is served and as it would be. */
+static enum sy_status time_domain(struct srv_staged_domain *domain,
+                                  const struct srv_live *base,
+                                  const struct srv_live *next,
+                                  const float *image, struct sy_error *err)
+{
+    float *room = sy_alloc(SY_MAX_CHANNELS * sizeof *room);
+    int d = sy_network_find_domain(base->network, domain->name);
+    int e = sy_network_find_domain(next->network, domain->name);
+    enum sy_status status = SY_OK;
+    if (room == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "staging: out of memory");
+    }
+    if (d >= 0) {
+        status =
+            srv_candidate_run(base, d, image, room, &domain->served_us, err);
+    }
+    if (status == SY_OK && e >= 0) {
+        status = srv_candidate_run(next, e, image, room, &domain->next_us, err);
+    }
+    sy_free(room);
+    return status;
+}
+
+static enum sy_status check_time(struct srv_staged *staged,
+                                 const struct srv_stage_options *options,
+                                 const struct srv_stage_input *input,
+                                 struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    float *image = make_image(staged->next->network);
+    if (image == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "staging: out of memory");
+    }
+    for (int i = 0; i < staged->domain_count; i++) {
+        struct srv_staged_domain *domain = &staged->domain[i];
+        SY_TRY_OUT(time_domain(domain, input->base, staged->next, image, err));
+        int64_t most = input->max_us > 0 ? input->max_us : options->max_us;
+        if (most > 0 && domain->next_us > (double)most) {
+            status = sy_fail(err, SY_BAD_INPUT,
+                             "domain '%s': an image takes %.1f us, more than "
+                             "the %lld allowed (what is served takes %.1f)",
+                             domain->name, domain->next_us, (long long)most,
+                             domain->served_us);
+            goto out;
+        }
+    }
+out:
+    sy_free(image);
+    return status;
+}
+
+/* Probes, time, and then the pack's place on disk. */
+static enum sy_status finish(struct srv_staged *staged, struct staging *s,
+                             const struct srv_stage_options *options,
+                             const struct srv_stage_input *input,
+                             struct sy_error *err)
+{
+    struct sy_pack_probed probed;
+    SY_TRY(sy_pack_probe(s->pack, staged->next->snapshot, NULL, &probed, err));
+    staged->probes = probed.images;
+    staged->probe_difference = probed.largest;
+    SY_TRY(check_time(staged, options, input, err));
+    if (input->dry_run) {
+        return SY_OK;
+    }
+    struct srv_current_pair *current = s->current;
+    SY_TRY(sy_pack_store(current->model, s->pack, err));
+    SY_TRY(sy_stack_push(&current->after.served, current->model,
+                         &current->before.served, s->pack->id, err));
+    current->after.before = current->before.served;
+    /* Packs below that do not matter any more are left out of the name. */
+    sy_stack_label(&current->after.served, staged->next->label);
+    (void)snprintf(staged->label, sizeof staged->label, "%s",
+                   staged->next->label);
+    staged->current = current;
+    s->current = NULL;
+    return SY_OK;
+}
 
 enum sy_status srv_stage(struct srv_staged *staged,
                          const struct srv_stage_options *options,
                          const struct srv_stage_input *input,
                          struct sy_error *err)
 {
-    (void)staged, (void)options, (void)input;
-    return sy_fail(err, SY_UNSUPPORTED, "packs are not here yet");
+    struct srv_staged made = {0};
+    struct staging s = {0};
+    enum sy_status status;
+    SY_TRY_OUT(open_pack(&s, options, input, err));
+    SY_TRY_OUT(read_served(&s, input, err));
+    (void)snprintf(made.id, sizeof made.id, "%s", s.pack->id);
+    (void)snprintf(made.signed_by, sizeof made.signed_by, "%s", s.pack->signer);
+    name_candidate(&made, &s.current->before.served);
+    made.pack_bytes = (int64_t)s.pack->bytes;
+    SY_TRY_OUT(make_states(&made, &s, input, err));
+    SY_TRY_OUT(finish(&made, &s, options, input, err));
+    *staged = made;
+    made = (struct srv_staged){0};
+out:
+    srv_staged_release(&made);
+    sy_pack_close(s.pack);
+    sy_network_free(s.served);
+    sy_free(s.current);
+    return status;
+}
+
+/* What CURRENT says of the promotion of pack `id`, if it does. */
+static enum sy_status read_promotion(struct srv_current_pair *current,
+                                     const struct srv_live_options *options,
+                                     const struct srv_live *served,
+                                     const char *id, struct sy_error *err)
+{
+    char label[SY_STACK_LABEL_BYTES];
+    SY_TRY(sy_path_join(current->model, sizeof current->model,
+                        options->repository, options->name, err));
+    SY_TRY(sy_current_read(current->model, &current->after, err));
+    const struct sy_stack *stack = &current->after.served;
+    sy_stack_label(stack, label);
+    if (current->after.before.version == 0 || stack->pack_count == 0 ||
+        strcmp(stack->pack[stack->pack_count - 1], id) != 0 ||
+        strcmp(label, served->label) != 0) {
+        return sy_fail(err, SY_NOT_FOUND,
+                       "network '%s' has no pack '%s' staged, and CURRENT does "
+                       "not say what was before it",
+                       options->name, id);
+    }
+    current->before.served = current->after.before;
+    return SY_OK;
+}
+
+enum sy_status srv_stage_revive(struct srv_staged *staged,
+                                struct srv_live **base,
+                                const struct srv_live_options *options,
+                                struct srv_live *served, const char *id,
+                                struct sy_error *err)
+{
+    char label[SY_STACK_LABEL_BYTES];
+    struct srv_live_parts parts = {.label = label, .before = served};
+    struct srv_current_pair *current = sy_alloc_zero(1, sizeof *current);
+    if (current == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "rollback: out of memory");
+    }
+    enum sy_status status;
+    SY_TRY_OUT(read_promotion(current, options, served, id, err));
+    sy_stack_label(&current->before.served, label);
+    parts.version = current->before.served.version;
+    SY_TRY_OUT(sy_stack_load(&parts.network, current->model,
+                             &current->before.served, err));
+    SY_TRY_OUT(srv_live_new(base, options, &parts, err));
+    (void)snprintf(staged->id, sizeof staged->id, "%s", id);
+    (void)snprintf(staged->label, sizeof staged->label, "%s", served->label);
+    staged->next = srv_live_ref(served);
+    staged->current = current;
+    current = NULL;
+out:
+    sy_free(current);
+    return status;
 }
 
 enum sy_status srv_staged_commit(const struct srv_staged *staged, bool next,
                                  struct sy_error *err)
 {
-    (void)next, (void)err;
-    return staged->current == NULL ? SY_OK : SY_UNSUPPORTED;
+    const struct srv_current_pair *current = staged->current;
+    if (current == NULL) {
+        return SY_OK; /* nothing on disk: a test */
+    }
+    return sy_current_write(current->model,
+                            next ? &current->after : &current->before, err);
 }
 
 void srv_staged_discard(const struct srv_staged *staged)
 {
-    (void)staged;
+    struct sy_error err = {0};
+    if (staged->current != NULL &&
+        sy_pack_discard(staged->current->model, staged->id, &err) != SY_OK) {
+        sy_log_warn("pack %s: %s", staged->id, err.message);
+    }
 }
 
 void srv_staged_release(struct srv_staged *staged)
 {
     srv_live_unref(staged->joined);
     srv_live_unref(staged->next);
+    sy_free(staged->current);
     memset(staged, 0, sizeof *staged);
 }

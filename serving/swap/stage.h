@@ -30,8 +30,9 @@ typedef enum sy_status (*srv_stage_fn)(struct srv_staged *staged,
                                        struct sy_error *err);
 
 struct srv_stage_options {
-    srv_stage_fn stage;            /* NULL: srv_stage; tests put their own in */
-    char pack_keys[SY_PATH_BYTES]; /* file of public keys; "": any pack */
+    srv_stage_fn stage; /* NULL: srv_stage; tests put their own in */
+    /* File of public keys, one a line; "": any pack. */
+    char pack_keys[SY_PATH_BYTES];
     int64_t max_us; /* that a candidate may take for an image; 0: any */
 };
 
@@ -52,9 +53,9 @@ struct srv_staged_domain {
 struct srv_staged {
     char id[SRV_PACK_ID_BYTES];
     char label[SRV_LABEL_BYTES]; /* of the candidate's snapshot */
-    char signed_by[SY_NAME_BYTES];
-    struct srv_live *next;   /* owned: what promotion serves */
-    struct srv_live *joined; /* owned: both; NULL: nothing can be tried */
+    char signed_by[72];          /* public key; "": not signed */
+    struct srv_live *next;       /* owned: what promotion serves */
+    struct srv_live *joined;     /* owned: both; NULL: nothing can be tried */
     struct srv_staged_bytes bytes;
     int64_t pack_bytes;
     int probes;
@@ -73,10 +74,27 @@ struct srv_stage_input {
     bool dry_run;   /* nothing is left on disk */
 };
 
+/* That the file of keys can be read, for those who are about to serve. */
+enum sy_status srv_stage_check_keys(const char *path,
+                                    struct sy_error *err) SY_MUST_USE;
+
+/* `staged` is changed on success only. */
 enum sy_status srv_stage(struct srv_staged *staged,
                          const struct srv_stage_options *options,
                          const struct srv_stage_input *input,
                          struct sy_error *err) SY_MUST_USE;
+
+/*
+ * What a promotion before the last start left: `served` was promoted with the
+ * pack `id`, and CURRENT says over what. Loads that (`*base`, owned), and fills
+ * `staged` as if the pack had been staged here, but for what can be tried.
+ * SY_NOT_FOUND: CURRENT says nothing of this pack.
+ */
+enum sy_status srv_stage_revive(struct srv_staged *staged,
+                                struct srv_live **base,
+                                const struct srv_live_options *options,
+                                struct srv_live *served, const char *id,
+                                struct sy_error *err) SY_MUST_USE;
 
 /* Writes CURRENT: the candidate on top, or what was there before. */
 enum sy_status srv_staged_commit(const struct srv_staged *staged, bool next,

@@ -1,13 +1,16 @@
 /*
- * swap.c - the thread of the swaps, and who waits for it.
+ * swap.c - the threads of the swaps, and who waits for them.
  *
- * DESIGN: calls are a queue, done one after another without the lock, which
- * guards what others read meanwhile. That a pack is being staged is noted when
- * the call is taken, not when its turn comes: so of two that come at once the
- * second is refused, whatever the thread is doing.
+ * DESIGN: calls are two queues, done one after another without the lock, which
+ * guards what others read meanwhile. A pack that has been staged goes on to
+ * the queue of the acting thread, which alone changes where swaps stand. That
+ * a pack is being staged is noted when the call is taken, not when its turn
+ * comes: so of two that come at once the second is refused, whatever the
+ * threads are doing.
  */
 #include "serving/swap/swap.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -28,6 +31,19 @@ struct srv_swap *srv_swaps_find(struct srv_swaps *swaps, const char *network)
     return NULL;
 }
 
+struct srv_swap *srv_swaps_make(struct srv_swaps *swaps, const char *network)
+{
+    struct srv_swap *swap = srv_swaps_find(swaps, network);
+    if (swap == NULL && swaps->count < SRV_MAX_NETWORKS) {
+        swap = sy_alloc_zero(1, sizeof *swap);
+        if (swap != NULL) {
+            (void)snprintf(swap->network, sizeof swap->network, "%s", network);
+            swaps->swap[swaps->count++] = swap;
+        }
+    }
+    return swap;
+}
+
 /* Waits until there is work or, with something to watch, for a moment. */
 static void wait_for_work(struct srv_swaps *swaps, bool watching)
 {
@@ -41,20 +57,35 @@ static void wait_for_work(struct srv_swaps *swaps, bool watching)
     pthread_cond_timedwait(&swaps->work, &swaps->lock, &until);
 }
 
-static void *swaps_main(void *context)
+static void put(struct srv_swap_queue *queue, struct srv_swap_call *call)
+{
+    call->next = NULL;
+    *queue->last = call;
+    queue->last = &call->next;
+}
+
+/* The first call, or NULL. */
+static struct srv_swap_call *take(struct srv_swap_queue *queue)
+{
+    struct srv_swap_call *call = queue->first;
+    if (call != NULL) {
+        queue->first = call->next;
+        if (queue->first == NULL) {
+            queue->last = &queue->first;
+        }
+    }
+    return call;
+}
+
+static void *actor_main(void *context)
 {
     struct srv_swaps *swaps = context;
     bool watching = false;
     pthread_mutex_lock(&swaps->lock);
     while (!swaps->stopping) {
-        struct srv_swap_call *call = swaps->first;
+        struct srv_swap_call *call = take(&swaps->acts);
         if (call == NULL) {
             wait_for_work(swaps, watching);
-        } else {
-            swaps->first = call->next;
-            if (swaps->first == NULL) {
-                swaps->last = &swaps->first;
-            }
         }
         pthread_mutex_unlock(&swaps->lock);
         if (call != NULL) {
@@ -68,6 +99,49 @@ static void *swaps_main(void *context)
     return NULL;
 }
 
+/*
+ * Stages one pack after another and hands them over, when the processor has
+ * nothing else to do: as a thread of the idle class it gives way at once to
+ * whoever wakes, where one that is merely nice would first end its slice, which
+ * is longer than most answers take. Where that cannot be had, staging is louder
+ * and nothing else.
+ */
+static void *stager_main(void *context)
+{
+    struct srv_swaps *swaps = context;
+    struct sched_param none = {0};
+    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+    pthread_mutex_lock(&swaps->lock);
+    while (!swaps->stopping) {
+        struct srv_swap_call *call = take(&swaps->stages);
+        if (call == NULL) {
+            pthread_cond_wait(&swaps->packs, &swaps->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&swaps->lock);
+        srv_swaps_stage(swaps, call);
+        pthread_mutex_lock(&swaps->lock);
+        put(&swaps->acts, call);
+        pthread_cond_signal(&swaps->work);
+    }
+    pthread_mutex_unlock(&swaps->lock);
+    return NULL;
+}
+
+static enum sy_status start_threads(struct srv_swaps *swaps,
+                                    struct sy_error *err)
+{
+    int code = pthread_create(&swaps->actor, NULL, actor_main, swaps);
+    swaps->acting = code == 0;
+    if (code == 0) {
+        code = pthread_create(&swaps->stager, NULL, stager_main, swaps);
+        swaps->staging = code == 0;
+    }
+    return code == 0 ? SY_OK
+                     : sy_fail_errno(err, SY_INTERNAL, code,
+                                     "starting the swaps' threads");
+}
+
 enum sy_status srv_swaps_new(struct srv_swaps **swaps,
                              struct srv_repository *repository,
                              const struct srv_stage_options *options,
@@ -79,22 +153,36 @@ enum sy_status srv_swaps_new(struct srv_swaps **swaps,
     }
     made->repository = repository;
     made->options = *options;
-    made->last = &made->first;
+    made->acts.last = &made->acts.first;
+    made->stages.last = &made->stages.first;
     pthread_mutex_init(&made->lock, NULL);
+    pthread_cond_init(&made->packs, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&made->work, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    int code = pthread_create(&made->thread, NULL, swaps_main, made);
-    made->running = code == 0;
-    if (code != 0) {
+    enum sy_status status = start_threads(made, err);
+    if (status != SY_OK) {
         srv_swaps_free(made);
-        return sy_fail_errno(err, SY_INTERNAL, code,
-                             "starting the swaps' thread");
+        return status;
     }
     *swaps = made;
     return SY_OK;
+}
+
+/* Ends the calls that wait; what was staged for one is given back. */
+static void end_calls(struct srv_swap_queue *queue)
+{
+    struct srv_swap_call *call;
+    while ((call = take(queue)) != NULL) {
+        srv_staged_discard(&call->staged);
+        srv_staged_release(&call->staged);
+        srv_live_unref(call->base);
+        call->base = NULL;
+        sy_fail(&call->err, SY_BUSY, "the server is stopping");
+        call->done(call->waiter);
+    }
 }
 
 void srv_swaps_stop(struct srv_swaps *swaps)
@@ -102,18 +190,18 @@ void srv_swaps_stop(struct srv_swaps *swaps)
     pthread_mutex_lock(&swaps->lock);
     swaps->stopping = true;
     pthread_cond_signal(&swaps->work);
+    pthread_cond_signal(&swaps->packs);
     pthread_mutex_unlock(&swaps->lock);
-    if (swaps->running) {
-        pthread_join(swaps->thread, NULL);
-        swaps->running = false;
+    if (swaps->acting) {
+        pthread_join(swaps->actor, NULL);
+        swaps->acting = false;
     }
-    while (swaps->first != NULL) {
-        struct srv_swap_call *call = swaps->first;
-        swaps->first = call->next;
-        sy_fail(&call->err, SY_BUSY, "the server is stopping");
-        call->done(call->waiter);
+    if (swaps->staging) {
+        pthread_join(swaps->stager, NULL);
+        swaps->staging = false;
     }
-    swaps->last = &swaps->first;
+    end_calls(&swaps->stages);
+    end_calls(&swaps->acts);
 }
 
 void srv_swaps_free(struct srv_swaps *swaps)
@@ -127,6 +215,7 @@ void srv_swaps_free(struct srv_swaps *swaps)
         sy_free(swaps->swap[i]);
     }
     pthread_cond_destroy(&swaps->work);
+    pthread_cond_destroy(&swaps->packs);
     pthread_mutex_destroy(&swaps->lock);
     sy_free(swaps);
 }
@@ -136,15 +225,9 @@ static enum sy_status begin_staging(struct srv_swaps *swaps,
                                     struct srv_swap_call *call,
                                     struct sy_error *err)
 {
-    struct srv_swap *swap = srv_swaps_find(swaps, call->network);
+    struct srv_swap *swap = srv_swaps_make(swaps, call->network);
     if (swap == NULL) {
-        if (swaps->count == SRV_MAX_NETWORKS ||
-            (swap = sy_alloc_zero(1, sizeof *swap)) == NULL) {
-            return sy_fail(err, SY_NO_MEMORY, "swap: out of memory");
-        }
-        (void)snprintf(swap->network, sizeof swap->network, "%s",
-                       call->network);
-        swaps->swap[swaps->count++] = swap;
+        return sy_fail(err, SY_NO_MEMORY, "swap: out of memory");
     }
     if (swap->staging) {
         call->conflict = true;
@@ -175,10 +258,11 @@ enum sy_status srv_swaps_ask(struct srv_swaps *swaps,
     } else if (call->act == SRV_SWAP_DO_ACCEPT) {
         status = begin_staging(swaps, call, err);
     }
-    if (status == SY_OK) {
-        call->next = NULL;
-        *swaps->last = call;
-        swaps->last = &call->next;
+    if (status == SY_OK && call->act == SRV_SWAP_DO_ACCEPT) {
+        put(&swaps->stages, call);
+        pthread_cond_signal(&swaps->packs);
+    } else if (status == SY_OK) {
+        put(&swaps->acts, call);
         pthread_cond_signal(&swaps->work);
     }
     pthread_mutex_unlock(&swaps->lock);

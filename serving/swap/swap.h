@@ -16,7 +16,9 @@
  * While a candidate is on trial its rules are judged some times a second; what
  * they say is done without asking, where they say so.
  *
- * One thread does all that takes time; calls are answered in their order.
+ * One thread stages, at a low priority, so that serving has the processor
+ * first; another one does everything else, so that a rollback never waits for
+ * a pack that is being checked. Calls of each are answered in their order.
  *
  * Thread: new/stop/free: init. The rest: any.
  */
@@ -59,7 +61,12 @@ struct srv_swap_call {
 
     void (*done)(void *waiter);
     void *waiter;
-    struct srv_swap_call *next; /* private */
+
+    /* Private: what staging hands over. */
+    struct srv_staged staged;
+    struct srv_live *base; /* owned */
+    int64_t stage_ns;
+    struct srv_swap_call *next;
 };
 
 /* What has happened since the start, of all networks. */
@@ -69,7 +76,8 @@ struct srv_swap_counts {
     _Atomic int64_t last_publish_ns, most_publish_ns;
 };
 
-/* Starts the thread. The repository is borrowed until srv_swaps_free. Owned. */
+/* Starts the threads. The repository is borrowed until srv_swaps_free. Owned.
+ */
 enum sy_status srv_swaps_new(struct srv_swaps **swaps,
                              struct srv_repository *repository,
                              const struct srv_stage_options *options,
@@ -80,8 +88,8 @@ void srv_swaps_stop(struct srv_swaps *swaps);
 void srv_swaps_free(struct srv_swaps *swaps); /* stops; NULL is legal */
 
 /*
- * Has a call done; `done(waiter)` follows exactly once, from the swaps'
- * thread, and the call must last until then. A failure to take it is told by
+ * Has a call done; `done(waiter)` follows exactly once, from one of the swaps'
+ * threads, and the call must last until then. A failure to take it is told by
  * the status, and `done` is not called: SY_BUSY when stopping, or, with
  * call->conflict, while another pack of the network is under way.
  */

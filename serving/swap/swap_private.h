@@ -26,28 +26,42 @@ struct srv_swap {
     int64_t stage_ns, publish_ns;                 /* how long they took */
 };
 
+/* Calls that wait for a thread. */
+struct srv_swap_queue {
+    struct srv_swap_call *first, **last;
+};
+
 struct srv_swaps {
     struct srv_repository *repository;
     struct srv_stage_options options;
     struct srv_swap_counts counts;
     pthread_mutex_t lock; /* guards what follows; swaps are written by the
-                             thread alone (but `staging`), under it */
-    pthread_cond_t work;
+                             acting thread alone (but `staging`), under it */
+    pthread_cond_t work;  /* for the acting thread */
+    pthread_cond_t packs; /* for the staging thread */
     struct srv_swap *swap[SRV_MAX_NETWORKS]; /* owned; the list only grows */
     int count;
-    struct srv_swap_call *first, **last; /* that wait */
+    struct srv_swap_queue acts, stages;
     bool stopping;
-    bool running; /* init thread only */
-    pthread_t thread;
+    bool acting, staging; /* init thread only: which threads run */
+    pthread_t actor, stager;
 };
 
 /* The network's swap, or NULL; the lock is held. */
 struct srv_swap *srv_swaps_find(struct srv_swaps *swaps, const char *network);
 
+/* The same, made where there is none; NULL: no memory. */
+struct srv_swap *srv_swaps_make(struct srv_swaps *swaps, const char *network);
+
 /* The swap as JSON (owned; NULL: no memory); the lock is held. */
 json_t *srv_swap_json(const struct srv_swap *swap);
 
-/* Does a call, on the swaps' thread, without the lock; fills its outcome. */
+/* Stages the call's pack, on the staging thread, without the lock; what comes
+   of it is in the call. */
+void srv_swaps_stage(struct srv_swaps *swaps, struct srv_swap_call *call);
+
+/* Does a call, or what is left of a staging, on the acting thread, without the
+   lock; fills its outcome. */
 void srv_swaps_do(struct srv_swaps *swaps, struct srv_swap_call *call);
 
 /* Judges all that are on trial; returns whether any is. */

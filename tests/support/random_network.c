@@ -13,7 +13,7 @@
 
 #include "runtime/base/memory.h"
 
-enum { MAX_DOMAINS = 8, MAX_CLASSES = 12, MAX_HALVINGS = 2 };
+enum { MAX_DOMAINS = 16, MAX_CLASSES = 12, MAX_HALVINGS = 2 };
 
 static int pick(struct sy_rng *rng, const int *from, uint32_t count)
 {

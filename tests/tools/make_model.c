@@ -1,15 +1,15 @@
 /*
  * make_model.c - writes a small network with random weights as an artefact.
  *
- *     make_model REPOSITORY/NAME [SEED [SPEC.json]]
+ *     make_model REPOSITORY/NAME [SEED [SPEC.json [DOMAINS]]]
  *
  * For tests of what stands on top of a trained network but does not care what
- * it knows: three domains, one expert each, every block kind. The same seed
- * gives the same bits. Prints the version's folder.
+ * it knows: three domains (or DOMAINS of them), one expert each, every block
+ * kind. The same seed gives the same bits. Prints the version's folder.
  *
- * SPEC.json is a "network" as in a configuration. Each domain then has as
- * many experts as the longest list of candidates, "e0" on the first candidate
- * of each layer, "e1" on the second and so on.
+ * SPEC.json ("": none) is a "network" as in a configuration. Each domain then
+ * has as many experts as the longest list of candidates, "e0" on the first
+ * candidate of each layer, "e1" on the second and so on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,11 +44,14 @@ int main(int argc, char **argv)
     struct sy_error err = {0};
     struct sy_random_options options = {
         .seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1, .experts = 1};
-    if (argc < 2 || argc > 4) {
-        fprintf(stderr, "usage: make_model REPOSITORY/NAME [SEED [SPEC]]\n");
+    if (argc < 2 || argc > 5) {
+        fprintf(stderr,
+                "usage: make_model REPOSITORY/NAME [SEED [SPEC [DOMAINS]]]\n");
         return 2;
     }
-    if (argc == 4 && read_spec(argv[3], &options, &err) != SY_OK) {
+    options.domains = argc > 4 ? (int)strtol(argv[4], NULL, 10) : 0;
+    if (argc > 3 && argv[3][0] != '\0' &&
+        read_spec(argv[3], &options, &err) != SY_OK) {
         fprintf(stderr, "make_model: %s\n", err.message);
         return 2;
     }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/memory.h"
@@ -338,7 +339,8 @@ static json_t *known[NAMES];
 static atomic_bool over;
 static atomic_int asked, wrong;
 
-/* oip_ask is not for threads at once: this asks the batcher itself. */
+/* Holds what is served for a moment, as requests do, so that states end on any
+   thread. */
 static void *ask_on(void *context)
 {
     (void)context;
@@ -349,6 +351,8 @@ static void *ask_on(void *context)
             atomic_fetch_add(&wrong, 1);
             continue;
         }
+        struct timespec moment = {.tv_nsec = 50000};
+        nanosleep(&moment, NULL);
         srv_live_unref(live);
         atomic_fetch_add(&asked, 1);
     }

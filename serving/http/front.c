@@ -83,7 +83,8 @@ struct exchange {
     struct srv_reply reply;
     struct srv_later later;
     bool handled; /* the handler was called */
-    bool in_work; /* counts in its thread's pace */
+    bool in_work; /* counts in its thread's pace, */
+    int model;    /* as this model of it */
     bool sent;
     int64_t born_ns, whole_ns, parsed_ns, answered_ns;
     int64_t wake_ns, woken_ns; /* when work called, when it was heard */
@@ -145,14 +146,14 @@ static void enter_work(struct exchange *x)
 {
     x->in_work = is_inference(x);
     if (x->in_work) {
-        srv_pace_enter(&own_pace);
+        srv_pace_enter(&own_pace, x->model);
     }
 }
 
 static void leave_work(struct exchange *x)
 {
     if (x->in_work) {
-        srv_pace_leave(&own_pace);
+        srv_pace_leave(&own_pace, x->model);
         x->in_work = false;
     }
 }
@@ -256,8 +257,10 @@ static void take_identity(struct exchange *x, const char *method)
  */
 static bool has_room(struct exchange *x)
 {
-    if (!is_inference(x) || srv_pace_has_room(&own_pace) ||
-        atomic_load(&x->front->max_lag_ns) == 0) {
+    const char *name = x->request.capture[0];
+    x->model = name != NULL ? srv_pace_model(name) : 0;
+    if (!is_inference(x) || atomic_load(&x->front->max_lag_ns) == 0 ||
+        srv_pace_has_room(&own_pace, x->model)) {
         return true;
     }
     srv_reply_error(&x->reply, 503,

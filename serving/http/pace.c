@@ -14,19 +14,33 @@ enum {
     RAISE_PARTS = 16    /* and one in so many comes */
 };
 
-bool srv_pace_has_room(const struct srv_pace *pace)
+int srv_pace_model(const char *name)
 {
-    return pace->limit == 0 || pace->count < pace->limit;
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (unsigned char)*name) * 16777619U;
+    }
+    return (int)((hash ^ hash >> 16) % SRV_PACE_MODELS);
 }
 
-void srv_pace_enter(struct srv_pace *pace)
+bool srv_pace_has_room(const struct srv_pace *pace, int model)
 {
+    int own = pace->of_model[model];
+    int models = pace->models + (own == 0 ? 1 : 0);
+    return pace->limit == 0 || pace->count < pace->limit ||
+           own * models < pace->limit;
+}
+
+void srv_pace_enter(struct srv_pace *pace, int model)
+{
+    pace->models += pace->of_model[model]++ == 0 ? 1 : 0;
     pace->count++;
     pace->most = pace->count > pace->most ? pace->count : pace->most;
 }
 
-void srv_pace_leave(struct srv_pace *pace)
+void srv_pace_leave(struct srv_pace *pace, int model)
 {
+    pace->models -= --pace->of_model[model] == 0 ? 1 : 0;
     pace->count--;
 }
 

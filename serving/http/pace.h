@@ -13,6 +13,9 @@
  * A single long wait is the scheduler's whim or one large picture: a thread is
  * behind when for twice as long as the target nobody waited less than it.
  *
+ * The number is shared: a model below an equal share of it is taken in also
+ * when it is reached, so that one that is flooded does not lock others out.
+ *
  * There is no clock here: the time is given.
  *
  * Source: the standing queue of Nichols and Jacobson, "Controlling Queue
@@ -27,23 +30,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A pace is never lower: so many wait for nothing but the engine. */
-enum { SRV_PACE_FLOOR = 32 };
+/* A pace is never lower: so many wait for nothing but the engine. Models are
+   told apart by a hash. */
+enum { SRV_PACE_FLOOR = 32, SRV_PACE_MODELS = 64 };
 
 /* So long a thread counts as pressed after it was behind. */
 #define SRV_PACE_PRESSED_NS INT64_C(50000000)
 
 /* Zeroed memory is a valid start: no limit is known yet. */
 struct srv_pace {
-    int limit;                  /* 0: none */
-    int count;                  /* in work */
-    int most;                   /* of count, in the window that runs */
+    int limit;                     /* 0: none */
+    int count;                     /* in work */
+    int most;                      /* of count, in the window that runs */
+    int of_model[SRV_PACE_MODELS]; /* in work, by srv_pace_model */
+    int models;                    /* that have any */
     int64_t since_ns, least_ns; /* the window's begin, the least wait in it */
     int64_t behind_ns;          /* when it was behind last; 0: never */
 };
 
-/* Whether one more may be taken in. */
-bool srv_pace_has_room(const struct srv_pace *pace);
+/* The place of a model in of_model. */
+int srv_pace_model(const char *name);
+
+/* Whether one more of that model may be taken in. */
+bool srv_pace_has_room(const struct srv_pace *pace, int model);
 
 /*
  * Whether it was behind lately: from one window before anything is refused, so
@@ -52,8 +61,8 @@ bool srv_pace_has_room(const struct srv_pace *pace);
 bool srv_pace_is_pressed(const struct srv_pace *pace, int64_t now_ns);
 
 /* One more is in work, and one less. */
-void srv_pace_enter(struct srv_pace *pace);
-void srv_pace_leave(struct srv_pace *pace);
+void srv_pace_enter(struct srv_pace *pace, int model);
+void srv_pace_leave(struct srv_pace *pace, int model);
 
 /* One of them was woken at `woken_ns` and has its turn now. */
 void srv_pace_turn(struct srv_pace *pace, int64_t woken_ns, int64_t now_ns,

@@ -7,7 +7,7 @@
 
 #define US INT64_C(1000)
 
-enum { TARGET_US = 500 };
+enum { TARGET_US = 500, FLOODED = 3, QUIET = 4 };
 
 static struct srv_pace pace;
 static int64_t now_ns;
@@ -27,14 +27,14 @@ static void fresh(int in_work)
     pace = (struct srv_pace){0};
     turns(50, 0); /* the first window begins */
     for (int i = 0; i < in_work; i++) {
-        srv_pace_enter(&pace);
+        srv_pace_enter(&pace, FLOODED);
     }
 }
 
 static void leave_all(void)
 {
     while (pace.count > 0) {
-        srv_pace_leave(&pace);
+        srv_pace_leave(&pace, FLOODED);
     }
 }
 
@@ -42,7 +42,7 @@ START_TEST(without_a_lag_nothing_is_refused)
 {
     fresh(10000);
     turns(100000, TARGET_US - 1);
-    ck_assert(srv_pace_has_room(&pace));
+    ck_assert(srv_pace_has_room(&pace, FLOODED));
     leave_all();
 }
 END_TEST
@@ -52,16 +52,17 @@ START_TEST(a_thread_that_stays_behind_takes_in_fewer_from_what_it_has)
     fresh(1000);
     turns(2300, 2 * TARGET_US); /* a window, after the one that began well */
     ck_assert(srv_pace_is_pressed(&pace, now_ns));
-    ck_assert(srv_pace_has_room(&pace)); /* not before cheaper answers */
+    ck_assert(
+        srv_pace_has_room(&pace, FLOODED)); /* not before cheaper answers */
     turns(1050, 2 * TARGET_US);
     ck_assert_int_eq(pace.limit, 800);
-    ck_assert(!srv_pace_has_room(&pace));
+    ck_assert(!srv_pace_has_room(&pace, FLOODED));
     for (int i = 0; i < 200; i++) {
-        srv_pace_leave(&pace);
+        srv_pace_leave(&pace, FLOODED);
     }
-    ck_assert(!srv_pace_has_room(&pace));
-    srv_pace_leave(&pace);
-    ck_assert(srv_pace_has_room(&pace));
+    ck_assert(!srv_pace_has_room(&pace, FLOODED));
+    srv_pace_leave(&pace, FLOODED);
+    ck_assert(srv_pace_has_room(&pace, FLOODED));
     leave_all();
 }
 END_TEST
@@ -99,11 +100,46 @@ START_TEST(however_far_behind_some_are_always_taken_in)
     ck_assert_int_eq(pace.limit, SRV_PACE_FLOOR);
     leave_all();
     for (int i = 0; i < SRV_PACE_FLOOR; i++) {
-        ck_assert(srv_pace_has_room(&pace));
-        srv_pace_enter(&pace);
+        ck_assert(srv_pace_has_room(&pace, FLOODED));
+        srv_pace_enter(&pace, FLOODED);
     }
-    ck_assert(!srv_pace_has_room(&pace));
+    ck_assert(!srv_pace_has_room(&pace, FLOODED));
     leave_all();
+}
+END_TEST
+
+START_TEST(one_flooded_model_does_not_lock_others_out)
+{
+    fresh(1000);
+    turns(1000000, 100 * TARGET_US);
+    ck_assert(!srv_pace_has_room(&pace, FLOODED));
+    for (int i = 0; i < SRV_PACE_FLOOR / 2; i++) {
+        ck_assert(srv_pace_has_room(&pace, QUIET));
+        srv_pace_enter(&pace, QUIET);
+    }
+    ck_assert(!srv_pace_has_room(&pace, QUIET)); /* two share the floor */
+    ck_assert(srv_pace_has_room(&pace, QUIET + 1));
+    for (int i = 0; i < SRV_PACE_FLOOR / 2; i++) {
+        srv_pace_leave(&pace, QUIET);
+    }
+    ck_assert_int_eq(pace.models, 1);
+    leave_all();
+    ck_assert_int_eq(pace.models, 0);
+}
+END_TEST
+
+START_TEST(models_are_told_apart_by_their_names)
+{
+    int places[SRV_PACE_MODELS] = {0}, most = 0;
+    for (int i = 0; i < 10; i++) {
+        char name[] = "net.d0";
+        name[5] = (char)('0' + i);
+        int place = srv_pace_model(name);
+        ck_assert(place >= 0 && place < SRV_PACE_MODELS);
+        ck_assert_int_eq(place, srv_pace_model(name));
+        most = ++places[place] > most ? places[place] : most;
+    }
+    ck_assert_int_le(most, 2);
 }
 END_TEST
 
@@ -117,8 +153,8 @@ START_TEST(the_limit_rises_while_it_is_reached_and_only_then)
     turns(100000, 10);
     ck_assert_int_eq(pace.limit, idle);
     for (int i = 0; i < 100; i++) {
-        while (srv_pace_has_room(&pace)) {
-            srv_pace_enter(&pace);
+        while (srv_pace_has_room(&pace, FLOODED)) {
+            srv_pace_enter(&pace, FLOODED);
         }
         turns(1100, 10);
     }
@@ -148,6 +184,8 @@ int main(void)
     tcase_add_test(tc, one_that_waited_less_shows_that_a_thread_is_not_behind);
     tcase_add_test(tc, pressure_passes_and_a_lag_after_it_is_a_first_one);
     tcase_add_test(tc, however_far_behind_some_are_always_taken_in);
+    tcase_add_test(tc, one_flooded_model_does_not_lock_others_out);
+    tcase_add_test(tc, models_are_told_apart_by_their_names);
     tcase_add_test(tc, the_limit_rises_while_it_is_reached_and_only_then);
     tcase_add_test(tc, a_clock_that_stands_still_is_no_lag);
     suite_add_tcase(suite, tc);

@@ -14,7 +14,7 @@ static int run(const struct cli_args *args)
     static struct nas_config config;
     struct sy_error err = {0};
     json_t *table = NULL;
-    if (cli_job_config(args, &config, &err) != SY_OK) {
+    if (cli_job_config(args, NULL, &config, &err) != SY_OK) {
         return cli_error(&err);
     }
     struct nas_compare_job job = {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/pack.h"
 #include "runtime/artefact/artefact.h"
 #include "runtime/network/inspect.h"
 
@@ -120,6 +121,9 @@ static int run(const struct cli_args *args)
     struct sy_error err = {0};
     struct sy_artefact artefact;
     struct sy_network *network = NULL;
+    if (sy_file_exists(cli_arg(args, 0))) {
+        return cli_pack_show(cli_arg(args, 0), cli_flag(args, "json"));
+    }
     if (sy_artefact_load(cli_arg(args, 0), &network, &artefact, &err) !=
         SY_OK) {
         return cli_error(&err);
@@ -132,8 +136,8 @@ static int run(const struct cli_args *args)
         }
         status = cli_json(json_incref(root));
     } else {
-        printf("%s, version %d: %d domains, %d layers, %lld parameters\n",
-               artefact.name, artefact.version, network->domain_count,
+        printf("%s, version %s: %d domains, %d layers, %lld parameters\n",
+               artefact.name, artefact.label, network->domain_count,
                network->spec.layer_count,
                (long long)sy_network_params(network));
         print_blocks(root);
@@ -158,9 +162,9 @@ static const struct cli_option options[] = {
 
 const struct cli_command cmd_inspect = {
     .name = "inspect",
-    .usage = "inspect MODEL [--tensors]",
+    .usage = "inspect MODEL|PACK [--tensors]",
     .summary = "Shows blocks, experts, routes and who shares what",
-    .about = NULL,
+    .about = "Of an expert pack: what it sets, holds and builds on.",
     .example = "switchyard inspect runs/models/first",
     .options = options,
     .min_args = 1,

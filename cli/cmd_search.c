@@ -57,13 +57,16 @@ static int run(const struct cli_args *args)
     static struct nas_config config;
     static struct nas_search_report report;
     struct sy_error err = {0};
-    if (cli_job_config(args, &config, &err) != SY_OK) {
+    const char *domain = NULL;
+    if (cli_job_domain(args, true, &domain, &err) != SY_OK ||
+        cli_job_config(args, domain, &config, &err) != SY_OK) {
         return cli_error(&err);
     }
     struct nas_search_job job = {
         .config = &config,
         .data = cli_text(args, "data", NULL),
         .run = cli_text(args, "out", NULL),
+        .start = cli_text(args, "start", NULL),
         .resume = cli_flag(args, "resume"),
         .quiet = cli_flag(args, "quiet"),
         .threads = (int)cli_int(args, "threads", 0),
@@ -85,6 +88,9 @@ static const struct cli_option options[] = {
     CLI_JOB_DATA,
     {"out", CLI_TEXT, "RUN", "the folder for paths.json and the checkpoint", 0,
      0, true},
+    {"start", CLI_TEXT, "MODEL", "search over the blocks of this model", 0, 0,
+     false},
+    CLI_JOB_DOMAIN,
     {"resume", CLI_FLAG, NULL, "go on from the last checkpoint", 0, 0, false},
     CLI_JOB_OPTIONS,
     CLI_END,
@@ -101,7 +107,16 @@ const struct cli_command cmd_search = {
         "an uninterrupted run. While it runs, `r` is each domain's reward, "
         "`H`\n"
         "what its controller has not decided yet, `c` the cost to expect of\n"
-        "its path.",
+        "its path.\n"
+        "\n"
+        "With --start MODEL --domain D it looks for a better path of this "
+        "domain\n"
+        "alone, or for one of a domain that MODEL does not have, over MODEL's\n"
+        "blocks and the candidates that CONFIG has beside them. Blocks that "
+        "the\n"
+        "other domains need do not move. Then `train --start --domain "
+        "--paths`\n"
+        "and `pack --base`.",
     .example = "switchyard search configs/five.json --data ../shared/data \\\n"
                "      --out runs/five",
     .options = options,

@@ -52,7 +52,9 @@ static int run(const struct cli_args *args)
                       "--freeze keeps the numbers of --start MODEL: name it");
         return cli_error(&err);
     }
-    if (cli_job_config(args, &config, &err) != SY_OK) {
+    const char *domain = NULL;
+    if (cli_job_domain(args, false, &domain, &err) != SY_OK ||
+        cli_job_config(args, domain, &config, &err) != SY_OK) {
         return cli_error(&err);
     }
     struct nas_train_job job = {
@@ -62,6 +64,7 @@ static int run(const struct cli_args *args)
         .paths_file = cli_text(args, "paths", NULL),
         .start = cli_text(args, "start", NULL),
         .freeze = cli_flag(args, "freeze"),
+        .one_domain = domain != NULL,
         .study = cli_text(args, "study", NULL),
         .resume = cli_flag(args, "resume"),
         .quiet = cli_flag(args, "quiet"),
@@ -88,6 +91,7 @@ static const struct cli_option options[] = {
     {"start", CLI_TEXT, "MODEL", "begin with the numbers of this model", 0, 0,
      false},
     {"freeze", CLI_FLAG, NULL, "keep those numbers as they are", 0, 0, false},
+    CLI_JOB_DOMAIN,
     {"study", CLI_TEXT, "FILE", "SQLite file for the history of all steps", 0,
      0, false},
     {"resume", CLI_FLAG, NULL, "go on from the last checkpoint", 0, 0, false},
@@ -106,7 +110,11 @@ const struct cli_command cmd_train = {
         "numbers of all blocks, norms and heads that MODEL has under the same\n"
         "ids and names; with --freeze these do not move, and only what is new "
         "is\n"
-        "trained.",
+        "trained. With --domain D the network has this domain alone, on a "
+        "path\n"
+        "of `search --start MODEL --domain D`: blocks that MODEL's other "
+        "domains\n"
+        "need do not move. `pack` makes of it what a server can swap in.",
     .example = "switchyard train configs/first.json --data ../shared/data \\\n"
                "      --out runs/models/first",
     .options = options,

@@ -9,9 +9,10 @@
 #include "runtime/base/json.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cmd_domains, &cmd_search,  &cmd_train, &cmd_compare, &cmd_eval,
-    &cmd_inspect, &cmd_predict, &cmd_serve, &cmd_export,  &cmd_bench,
-    &cmd_latency, &cmd_load,    &cmd_swap,  &cmd_report,  NULL,
+    &cmd_domains, &cmd_search,  &cmd_train,   &cmd_compare,
+    &cmd_eval,    &cmd_inspect, &cmd_predict, &cmd_serve,
+    &cmd_export,  &cmd_bench,   &cmd_latency, &cmd_load,
+    &cmd_swap,    &cmd_report,  &cmd_pack,    NULL,
 };
 
 static void list_commands(FILE *out)

@@ -12,11 +12,9 @@ enum sy_status cli_session_open(struct cli_session *session, const char *model,
 {
     struct sy_network *network = NULL;
     struct sy_artefact artefact;
-    char label[32];
     SY_TRY(sy_artefact_load(model, &network, &artefact, err));
-    (void)snprintf(label, sizeof label, "%d", artefact.version);
-    SY_TRY(
-        cli_session_start(session, network, label, threads, max_requests, err));
+    SY_TRY(cli_session_start(session, network, artefact.label, threads,
+                             max_requests, err));
     session->artefact = artefact;
     return SY_OK;
 }

@@ -17,6 +17,7 @@
 #include "runtime/base/memory.h"
 #include "search/train/checkpoint.h"
 #include "search/train/identity.h"
+#include "search/train/start.h"
 
 /* What a checkpoint holds, in one place for saving and loading. */
 static struct nas_checkpoint describe_state(struct searching *s)
@@ -126,6 +127,10 @@ static enum sy_status identify(struct searching *s, struct sy_error *err)
     return s->about != NULL &&
                    json_object_set_new(s->about, "latency_table_sha256",
                                        json_string(sha256)) == 0 &&
+                   (s->job->start == NULL ||
+                    json_object_set_new(s->about, "start",
+                                        json_string(s->net.start_sha256)) ==
+                        0) &&
                    sy_json_hash(s->about, s->identity)
                ? SY_OK
                : sy_fail(err, SY_NO_MEMORY, "search: no memory");
@@ -236,7 +241,11 @@ enum sy_status searching_open(struct searching *s, struct sy_error *err)
     s->config = *job->config;
     s->config.train.use_holdout = false;
     SY_TRY(sy_pool_new(&s->pool, job->threads, err));
-    SY_TRY(nas_supernet_open(&s->net, &s->config, job->data, s->pool, err));
+    if (job->start != NULL) {
+        SY_TRY(nas_start_candidates(&s->config, job->start, err));
+    }
+    SY_TRY(nas_supernet_open(&s->net, &s->config, job->data, job->start,
+                             s->pool, err));
     s->domains = s->net.data.count;
     s->steps =
         nas_data_steps(&s->net.data, s->net.images, s->config.search.passes);

@@ -41,6 +41,9 @@ struct nas_search_job {
     const struct nas_config *config;
     const char *data; /* the data folder */
     const char *run;  /* the folder to write to */
+    /* MODEL over whose blocks the one domain of the configuration finds its
+       path; NULL: all is new. See nas_start_candidates. */
+    const char *start;
     bool resume;
     bool quiet;
     int threads;                       /* 0: all CPUs */

@@ -11,15 +11,29 @@
 #include "runtime/network/paths_json.h"
 #include "search/report/report.h"
 #include "search/supernet/search_private.h"
+#include "search/train/start.h"
 
-/* Where the paths come from, for model.json. Owned; NULL: no memory. */
+/* Where the paths come from, for model.json. Over a model also the hash of the
+   layers that the paths' indices are of. Owned; NULL: no memory. */
 static json_t *make_provenance(const struct searching *s)
 {
+    char layers[SY_HASH_TEXT_BYTES];
     json_t *data = json_object_get(s->about, "data");
-    return json_pack("{s:s, s:O, s:I, s:I, s:O, s:s}", "config_sha256",
-                     s->config.hash, "config", s->config.effective, "seed",
-                     (json_int_t)s->config.seed, "steps", (json_int_t)s->steps,
-                     "data_sha256", data, "program", "switchyard " SY_VERSION);
+    json_t *made =
+        json_pack("{s:s, s:O, s:I, s:I, s:O, s:s}", "config_sha256",
+                  s->config.hash, "config", s->config.effective, "seed",
+                  (json_int_t)s->config.seed, "steps", (json_int_t)s->steps,
+                  "data_sha256", data, "program", "switchyard " SY_VERSION);
+    if (made != NULL && s->job->start != NULL &&
+        (!nas_start_hash(&s->config, layers) ||
+         json_object_set_new(made, "start",
+                             json_pack("{s:s, s:s}", "sha256",
+                                       s->net.start_sha256, "layers",
+                                       layers)) != 0)) {
+        json_decref(made);
+        return NULL;
+    }
+    return made;
 }
 
 static enum sy_status save_paths(const struct searching *s,

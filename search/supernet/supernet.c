@@ -11,6 +11,7 @@
 
 #include "runtime/base/memory.h"
 #include "search/train/build.h"
+#include "search/train/start.h"
 
 /* Images of every domain in a score. Norms need two, and a domain that holds
    out fewer than a batch shows all it has. */
@@ -26,7 +27,7 @@ static enum sy_status deal_held(struct nas_supernet *net, struct sy_error *err)
         int held = dom_loader_images(net->data.valid[d]);
         int batch = net->config->search.reward_batch;
         held = held < batch ? held : batch;
-        net->held[d] = held > 2 ? held : 2;
+        net->scored[d] = held > 2 ? held : 2;
     }
     return SY_OK;
 }
@@ -40,8 +41,9 @@ static enum sy_status make_room(struct nas_supernet *net, struct sy_error *err)
     bool enough = true;
     net->segment_room = net->data.count * net->config->search.reward_paths;
     for (int d = 0; d < net->data.count; d++) {
-        size_t most = (size_t)(net->images[d] > net->held[d] ? net->images[d]
-                                                             : net->held[d]);
+        size_t most =
+            (size_t)(net->images[d] > net->scored[d] ? net->images[d]
+                                                     : net->scored[d]);
         net->labels[d] = sy_alloc(most * sizeof(int));
         enough = enough && net->labels[d] != NULL;
         images += most;
@@ -60,8 +62,21 @@ static enum sy_status make_room(struct nas_supernet *net, struct sy_error *err)
                             "search: no memory for %zu images a step", images);
 }
 
+static enum sy_status take_start(struct nas_supernet *net, const char *start,
+                                 struct sy_error *err)
+{
+    if (start == NULL) {
+        return SY_OK;
+    }
+    net->held = sy_alloc_zero((size_t)net->network->tensor_count, 1);
+    return net->held == NULL
+               ? sy_fail(err, SY_NO_MEMORY, "search: no memory")
+               : nas_start_from(net->network, start, net->config->domain[0],
+                                net->held, net->start_sha256, err);
+}
+
 static enum sy_status open_all(struct nas_supernet *net, const char *data,
-                               struct sy_error *err)
+                               const char *start, struct sy_error *err)
 {
     const struct nas_config *config = net->config;
     struct sy_tape_options options = {.shards = config->train.shards};
@@ -69,6 +84,8 @@ static enum sy_status open_all(struct nas_supernet *net, const char *data,
     SY_TRY(nas_data_deal(&net->data, config, net->images, err));
     SY_TRY(deal_held(net, err));
     SY_TRY(nas_build_supernet(&net->network, config, &net->data, err));
+    SY_TRY(take_start(net, start, err));
+    options.frozen = net->held;
     SY_TRY(make_room(net, err));
     SY_TRY(nas_optimiser_init(&net->optimiser, &config->search.optimiser,
                               net->network->value_count, err));
@@ -77,13 +94,13 @@ static enum sy_status open_all(struct nas_supernet *net, const char *data,
 
 enum sy_status nas_supernet_open(struct nas_supernet *net,
                                  const struct nas_config *config,
-                                 const char *data, struct sy_pool *pool,
-                                 struct sy_error *err)
+                                 const char *data, const char *start,
+                                 struct sy_pool *pool, struct sy_error *err)
 {
     memset(net, 0, sizeof *net);
     net->config = config;
     net->pool = pool;
-    enum sy_status status = open_all(net, data, err);
+    enum sy_status status = open_all(net, data, start, err);
     if (status != SY_OK) {
         nas_supernet_close(net);
     }
@@ -96,6 +113,7 @@ void nas_supernet_close(struct nas_supernet *net)
     nas_optimiser_release(&net->optimiser);
     sy_free(net->grads);
     sy_free(net->used);
+    sy_free(net->held);
     sy_free(net->segment);
     sy_free(net->soft);
     sy_free(net->pixels);
@@ -184,21 +202,21 @@ enum sy_status nas_supernet_score(struct nas_supernet *net, int64_t batch,
     int segments = net->data.count * paths;
     SY_ASSERT(segments <= net->segment_room);
     for (int d = 0; d < net->data.count; d++) {
-        SY_TRY(dom_loader_fill(net->data.valid[d], batch, net->held[d], at,
+        SY_TRY(dom_loader_fill(net->data.valid[d], batch, net->scored[d], at,
                                net->labels[d], net->pool, err));
         for (int s = 0; s < paths; s++) {
             int index = d * paths + s;
-            make_segment(net, index, d, net->held[d], &proposals[index], at);
+            make_segment(net, index, d, net->scored[d], &proposals[index], at);
         }
-        at += (size_t)net->held[d] * image;
+        at += (size_t)net->scored[d] * image;
     }
     SY_TRY(sy_tape_score(net->tape, net->segment, segments, net->pixels, err));
     for (int i = 0; i < segments; i++) {
         int d = i / paths;
         struct sy_head_loss one = sy_head_classify.loss(
-            sy_tape_outputs(net->tape, i), net->labels[d], net->held[d],
-            net->network->domain[d].classes, 0.0, 0.0, net->held[d], NULL);
-        accuracy[i] = (double)one.correct / net->held[d];
+            sy_tape_outputs(net->tape, i), net->labels[d], net->scored[d],
+            net->network->domain[d].classes, 0.0, 0.0, net->scored[d], NULL);
+        accuracy[i] = (double)one.correct / net->scored[d];
     }
     return SY_OK;
 }
@@ -212,7 +230,7 @@ enum sy_status nas_supernet_accuracy(struct nas_supernet *net,
     int64_t batches = 1;
     for (int d = 0; d < net->data.count; d++) {
         int64_t all = dom_loader_images(net->data.valid[d]);
-        int64_t needed = (all + net->held[d] - 1) / net->held[d];
+        int64_t needed = (all + net->scored[d] - 1) / net->scored[d];
         batches = needed > batches ? needed : batches;
         proposals[d].path = paths[d];
         accuracy[d] = 0;

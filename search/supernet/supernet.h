@@ -29,8 +29,10 @@ struct nas_supernet {
     struct nas_optimiser optimiser;
     float *grads;
     uint8_t *used;
-    int images[SY_MAX_DOMAINS]; /* in a training step */
-    int held[SY_MAX_DOMAINS];   /* in a score */
+    uint8_t *held; /* by tensor: does not move; NULL: all does */
+    char start_sha256[SY_HASH_TEXT_BYTES]; /* of what it began with, or "" */
+    int images[SY_MAX_DOMAINS];            /* in a training step */
+    int scored[SY_MAX_DOMAINS];            /* in a score */
     int segment_room;
     struct sy_segment *segment;
     struct sy_soft_choice *soft; /* segment_room x layers */
@@ -46,11 +48,15 @@ struct nas_supernet_seen {
 
 /*
  * Opens the data, of which `config` must hold out a part, and makes the
- * network with its first weights. On failure nothing is left open.
+ * network with its first weights. With `start` (or NULL) these are those of
+ * that MODEL where it has them, and what its other domains need does not move:
+ * see nas_start_from, for the one domain of `config`. On failure nothing is
+ * left open.
  */
 enum sy_status nas_supernet_open(struct nas_supernet *net,
                                  const struct nas_config *config,
-                                 const char *data, struct sy_pool *pool,
+                                 const char *data, const char *start,
+                                 struct sy_pool *pool,
                                  struct sy_error *err) SY_MUST_USE;
 void nas_supernet_close(struct nas_supernet *net);
 

@@ -51,8 +51,35 @@ static enum sy_status match(const struct sy_network *network,
                                model);
 }
 
+/* Whether a path of another domain takes the block. */
+static bool others_need(const struct sy_network *from, int domain, int layer,
+                        int block)
+{
+    for (int e = 0; e < from->expert_count; e++) {
+        if (from->expert[e].domain != domain &&
+            from->expert[e].path.block[layer] == block) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a tensor of the model has to stay as it is for its other domains. */
+static bool is_held(const struct sy_network *from, int domain,
+                    const struct sy_tensor *tensor)
+{
+    const struct sy_unit *unit = &from->unit[tensor->unit];
+    bool own = tensor->slot >= 0 && tensor->unit != from->stem &&
+               from->spec.norm != SY_NORM_SHARED;
+    if (own || tensor->unit >= from->first_head) {
+        return false;
+    }
+    return unit->layer < 0 ||
+           others_need(from, domain, unit->layer, unit->block);
+}
+
 enum sy_status nas_start_from(struct sy_network *network, const char *model,
-                              uint8_t *taken, char *sha256,
+                              const char *domain, uint8_t *taken, char *sha256,
                               struct sy_error *err)
 {
     enum sy_status status = SY_OK;
@@ -70,7 +97,10 @@ enum sy_status nas_start_from(struct sy_network *network, const char *model,
     sy_hash_init(&sum);
     for (int t = 0; t < network->tensor_count; t++) {
         const struct sy_tensor *to = &network->tensor[t];
-        taken[t] = source[t] != NULL;
+        taken[t] =
+            source[t] != NULL &&
+            (domain == NULL ||
+             is_held(from, sy_network_find_domain(from, domain), source[t]));
         if (source[t] != NULL) {
             memcpy(network->values + to->offset,
                    from->values + source[t]->offset, to->count * sizeof(float));
@@ -83,4 +113,99 @@ out:
     sy_free(source);
     sy_network_free(from);
     return status;
+}
+
+/* The layers of the model, and what the configuration has beside them. */
+static enum sy_status merge(struct sy_network_spec *spec,
+                            const struct sy_network_spec *ours,
+                            struct sy_error *err)
+{
+    for (int l = 0; l < ours->layer_count; l++) {
+        struct sy_layer_spec *layer = &spec->layer[l];
+        for (int b = 0; b < ours->layer[l].block_count; b++) {
+            const struct sy_candidate *candidate = &ours->layer[l].block[b];
+            bool known = false;
+            for (int o = 0; !known && o < layer->block_count; o++) {
+                known = strcmp(layer->block[o].id, candidate->id) == 0;
+            }
+            if (!known && layer->block_count == SY_MAX_BLOCKS) {
+                return sy_fail(err, SY_UNSUPPORTED,
+                               "layer %d: the model's blocks and the new "
+                               "candidates are more than %d",
+                               l, SY_MAX_BLOCKS);
+            }
+            if (!known) {
+                layer->block[layer->block_count++] = *candidate;
+            }
+        }
+    }
+    return sy_spec_check(spec, err);
+}
+
+/* The spec with no block in any layer, as JSON: what has to be the same. */
+static json_t *form_of(const struct sy_network_spec *spec)
+{
+    json_t *json = sy_spec_to_json(spec), *layer;
+    size_t l;
+    json_array_foreach(json_object_get(json, "layers"), l, layer)
+    {
+        (void)json_object_del(layer, "blocks");
+    }
+    return json;
+}
+
+static enum sy_status check_form(const struct sy_network_spec *theirs,
+                                 const struct sy_network_spec *ours,
+                                 const char *model, struct sy_error *err)
+{
+    json_t *there = form_of(theirs), *here = form_of(ours), *value;
+    const char *key, *what = NULL;
+    json_object_foreach(here, key, value)
+    {
+        if (!json_equal(value, json_object_get(there, key))) {
+            what = key;
+        }
+    }
+    enum sy_status status =
+        what == NULL
+            ? SY_OK
+            : sy_fail(err, SY_BAD_INPUT,
+                      "%s: network.%s is another one there than in this "
+                      "configuration; a domain of it needs the same",
+                      model, what);
+    json_decref(there);
+    json_decref(here);
+    return status;
+}
+
+enum sy_status nas_start_candidates(struct nas_config *config,
+                                    const char *model, struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct sy_network *from = NULL;
+    struct sy_artefact artefact;
+    SY_ASSERT(config->domain_count == 1);
+    SY_TRY(sy_artefact_load(model, &from, &artefact, err));
+    struct sy_network_spec *spec = sy_alloc(sizeof *spec);
+    if (spec == NULL) {
+        status = sy_fail(err, SY_NO_MEMORY, "start: no memory");
+        goto out;
+    }
+    *spec = from->spec;
+    SY_TRY_OUT(check_form(spec, &config->network, model, err));
+    SY_TRY_OUT(merge(spec, &config->network, err));
+    config->network = *spec;
+out:
+    sy_free(spec);
+    sy_network_free(from);
+    return status;
+}
+
+bool nas_start_hash(const struct nas_config *config,
+                    char text[SY_HASH_TEXT_BYTES])
+{
+    json_t *json = sy_spec_to_json(&config->network);
+    bool made = json != NULL && sy_json_hash(json, text);
+    json_decref(json);
+    return made;
 }

@@ -29,6 +29,7 @@
 struct training {
     const struct nas_train_job *job;
     const struct nas_config *config;
+    struct nas_config over; /* the job's, over the layers of job->start */
     struct sy_pool *pool;
     struct nas_data data;
     struct sy_network *network;
@@ -130,6 +131,37 @@ static enum sy_status take_origin(struct training *t, struct sy_error *err)
         t->search = json_incref(json_object_get(root, "search"));
         json_decref(root);
     }
+    const char *layers = json_string_value(
+        json_object_get(json_object_get(t->search, "start"), "layers"));
+    char here[SY_HASH_TEXT_BYTES];
+    if (!nas_start_hash(t->config, here)) {
+        return sy_fail(err, SY_NO_MEMORY, "training: no memory");
+    }
+    if (layers != NULL && strcmp(layers, here) != 0) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "%s: its paths were found over other blocks: use the "
+                       "configuration, --start and --domain of the search, "
+                       "or search again, since the model has changed",
+                       t->job->paths_file);
+    }
+    return SY_OK;
+}
+
+/* With one domain over a model, the candidates are those of both. */
+static enum sy_status take_layers(struct training *t, struct sy_error *err)
+{
+    if (!t->job->one_domain) {
+        return SY_OK;
+    }
+    if (t->job->paths_file == NULL || t->job->start == NULL) {
+        return sy_fail(err, SY_BAD_INPUT,
+                       "one domain of a model is trained on a path over that "
+                       "model's blocks: give --start MODEL, and --paths of "
+                       "`search --start MODEL --domain D`");
+    }
+    t->over = *t->config;
+    SY_TRY(nas_start_candidates(&t->over, t->job->start, err));
+    t->config = &t->over;
     return SY_OK;
 }
 
@@ -138,8 +170,10 @@ static enum sy_status identify(struct training *t, struct sy_error *err)
 {
     t->about = nas_identity("train", t->config, &t->data, t->network);
     if (t->job->start != NULL) {
-        (void)json_object_set_new(t->about, t->job->freeze ? "frozen" : "start",
-                                  json_string(t->start_sha256));
+        const char *how = t->job->one_domain ? "one_domain"
+                          : t->job->freeze   ? "frozen"
+                                             : "start";
+        (void)json_object_set_new(t->about, how, json_string(t->start_sha256));
     }
     return t->about != NULL && sy_json_hash(t->about, t->identity)
                ? SY_OK
@@ -185,8 +219,9 @@ static enum sy_status take_start(struct training *t, struct sy_error *err)
     if (t->started == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "training: no memory");
     }
-    return nas_start_from(t->network, t->job->start, t->started,
-                          t->start_sha256, err);
+    return nas_start_from(t->network, t->job->start,
+                          t->job->one_domain ? t->config->domain[0] : NULL,
+                          t->started, t->start_sha256, err);
 }
 
 /* Gradients, optimiser and average. */
@@ -194,7 +229,8 @@ static enum sy_status make_state(struct training *t, struct sy_error *err)
 {
     const struct nas_train_config *train = &t->config->train;
     struct sy_tape_options options = {
-        .shards = train->shards, .frozen = t->job->freeze ? t->started : NULL};
+        .shards = train->shards,
+        .frozen = t->job->freeze || t->job->one_domain ? t->started : NULL};
     size_t count = t->network->value_count;
     SY_TRY(sy_tape_new(&t->tape, t->network, t->pool, &options, err));
     SY_TRY(nas_optimiser_init(&t->optimiser, &train->optimiser, count, err));
@@ -265,6 +301,8 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
 {
     const struct nas_train_job *job = t->job;
     SY_TRY(sy_artefact_check_target(job->model, err));
+    SY_TRY(take_layers(t, err));
+    SY_TRY(take_origin(t, err));
     SY_TRY(sy_pool_new(&t->pool, job->threads, err));
     SY_TRY(nas_data_open(&t->data, t->config, job->data, t->pool, err));
     SY_TRY(nas_build(&t->network, t->config, &t->data, job->paths_file, err));
@@ -275,7 +313,6 @@ static enum sy_status training_open(struct training *t, struct sy_error *err)
     SY_TRY(make_segments(t, err));
     SY_TRY(take_start(t, err));
     SY_TRY(make_state(t, err));
-    SY_TRY(take_origin(t, err));
     SY_TRY(identify(t, err));
     SY_TRY(make_checkpoint_path(t, err));
     if (job->resume) {

@@ -40,6 +40,10 @@ struct nas_train_job {
        norms' statistics included, does not change. */
     const char *start;
     bool freeze;
+    /* With `start`: the configuration's one domain is trained over MODEL's
+       blocks, of which those that its other domains need stay as they are.
+       See nas_start_candidates; needs paths_file. */
+    bool one_domain;
     const char *study; /* the study store that the history goes to, or NULL */
     bool resume;
     bool quiet;

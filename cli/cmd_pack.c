@@ -195,8 +195,10 @@ static int run(const struct cli_args *args)
     if (key != NULL || cli_count(args) == 0 || domains + removed == 0 ||
         cli_text(args, "out", NULL) == NULL) {
         (void)sy_fail(&err, SY_BAD_INPUT,
-                      "expected `pack MODEL --domain D --out PACK`, `pack "
-                      "MODEL --remove D --out PACK` or `pack --make-key KEY`");
+                      "expected a MODEL with --domain or --remove, and --out; "
+                      "or --make-key alone\n"
+                      "usage: switchyard %s",
+                      cmd_pack.usage);
         return cli_error(&err);
     }
     int status = write_pack(&p);

@@ -10,8 +10,9 @@
  * theirs go through tiles of positions whose matrix fits the second-level
  * cache; a tile serves dW and dx one after the other. Tiles depend on the
  * shapes only, and their contributions are added in order. A stem, whose input
- * wants no gradient, has a kernel of its own (narrow.c). Where BLAS makes the
- * products, everything goes through tiles.
+ * wants no gradient, has a kernel of its own (narrow.c), and so have narrow
+ * groups (group.c). Where BLAS makes the products, everything goes through
+ * tiles.
  */
 #include "runtime/cpu/kernels/columns.h"
 #include "runtime/cpu/kernels/kernels.h"
@@ -55,8 +56,10 @@ size_t SY_KERNEL(conv_scratch)(const struct sy_node *node, struct sy_shape in,
     int depth = columns_depth(&columns);
     size_t tiles = (size_t)depth *
                    (size_t)tile_rows(depth, (ptrdiff_t)count * out.h * out.w);
-    size_t windows = packed_part(node, in, out) +
-                     SY_KERNEL(conv_infer_scratch)(node, in, out);
+    size_t windows = packed_part(node, in, out);
+    windows += SY_KERNEL(group_is_narrow)(node, in, out)
+                   ? (size_t)depth * (size_t)out.c
+                   : SY_KERNEL(conv_infer_scratch)(node, in, out);
     return OWN_PRODUCTS && windows > tiles ? windows : tiles;
 }
 
@@ -206,6 +209,10 @@ void SY_KERNEL(conv_backward)(const struct sy_op_args *args)
     } else if (OWN_PRODUCTS && args->dx == NULL &&
                SY_KERNEL(narrow_fits)(args->node, args->in)) {
         SY_KERNEL(narrow_weight)(args);
+    } else if (OWN_PRODUCTS && args->node->stride == 1 &&
+               SY_KERNEL(group_is_narrow)(args->node, args->in, args->out)) {
+        SY_KERNEL(group_backward)
+        (args, packed_part(args->node, args->in, args->out));
     } else {
         tiled(args, true);
     }

@@ -1,5 +1,5 @@
 /*
- * group.c - forward: convolutions in groups narrower than a vector.
+ * group.c - convolutions in groups narrower than a vector.
  * Used with 16 lanes only: with 8 or 4 the products of matrices are as fast.
  *
  * DESIGN: products of matrices would fill 4 or 6 of 16 lanes, so a vector
@@ -10,10 +10,16 @@
  * once per row and step, and multiplied into every position it belongs to.
  * Columns and rows outside the image are skipped.
  *
+ * Training, with stride 1: the gradient of the input is the same with the
+ * weight turned about its middle and each group's transposed. That of the
+ * weight keeps a few inputs of one line of the window in registers and walks
+ * over an image; images are added up in order.
+ *
  * Packed weight: [chunk of groups][ky][kx][i][VL], zeros in unused lanes.
  * Each output number is summed over [ky][i][kx] in order by one accumulator.
  */
 #include "runtime/cpu/kernels/kernels.h"
+#include "runtime/cpu/kernels/narrow.h"
 
 #define UNROLL_COLUMNS _Pragma("GCC unroll 32")
 
@@ -217,25 +223,171 @@ static void choose(const struct chunk *chunk)
     }
 }
 
+/* What all chunks share; the channels that one has. */
+static int open_chunk(struct chunk *chunk, int width)
+{
+    int lanes = groups_per_chunk(width) * width;
+    chunk->width = width;
+    for (int i = 0; i < width; i++) {
+        for (int l = 0; l < VL; l++) {
+            chunk->step[i][l] = l < lanes ? l / width * width + i : l;
+        }
+    }
+    return lanes;
+}
+
+static void move_chunk(struct chunk *chunk, int c, int lanes, int channels)
+{
+    chunk->first = c;
+    chunk->load = v_lanes(c, channels);
+    chunk->store = v_lanes(c, channels - c < lanes ? channels : c + lanes);
+}
+
 void SY_KERNEL(group_infer)(const struct sy_infer_args *args)
 {
     const struct sy_node *node = args->node;
-    struct chunk chunk = {.args = args,
-                          .packed = args->packed,
-                          .width = args->in.c / node->groups};
-    int lanes = groups_per_chunk(chunk.width) * chunk.width;
-    for (int i = 0; i < chunk.width; i++) {
-        for (int l = 0; l < VL; l++) {
-            chunk.step[i][l] =
-                l < lanes ? l / chunk.width * chunk.width + i : l;
-        }
-    }
+    struct chunk chunk = {.args = args, .packed = args->packed};
+    int lanes = open_chunk(&chunk, args->in.c / node->groups);
     for (int c = 0; c < args->in.c; c += lanes) {
-        int end = args->in.c - c < lanes ? args->in.c : c + lanes;
-        chunk.first = c;
-        chunk.load = v_lanes(c, args->in.c);
-        chunk.store = v_lanes(c, end);
+        move_chunk(&chunk, c, lanes, args->in.c);
         choose(&chunk);
         chunk.packed += chunk_floats(node, chunk.width);
     }
+}
+
+/* Inputs of a group whose sums are in registers together. */
+enum { INPUTS = 4 };
+
+/*
+ * Gradient of line `ky` of the window, inputs i .. i + inputs - 1 of each
+ * group, on image n.
+ */
+INLINE void weight_line(const struct sy_op_args *args,
+                        const struct chunk *chunk, const int kernel,
+                        const int inputs, int n, int ky, int i)
+{
+    const struct sy_shape in = args->in;
+    const ptrdiff_t channels = in.c, image = n * (ptrdiff_t)in.h * in.w;
+    const float *x = args->x + image * channels + chunk->first;
+    const float *dy = args->dy + image * channels + chunk->first;
+    float *to = args->partial + chunk->first +
+                ((ptrdiff_t)ky * kernel * chunk->width + i) * channels;
+    const ptrdiff_t tap = chunk->width * channels;
+    vf acc[INPUTS][7];
+    UNROLL for (int b = 0; b < inputs; b++)
+    {
+        UNROLL for (int kx = 0; kx < kernel; kx++)
+        {
+            const float *from = to + kx * tap + b * channels;
+            acc[b][kx] = n > 0 ? v_get(from, chunk->store) : v_zero();
+        }
+    }
+    for (int oy = 0; oy < in.h; oy++) {
+        int iy = oy - kernel / 2 + ky;
+        if (iy < 0 || iy >= in.h) {
+            continue;
+        }
+        for (int ox = 0; ox < in.w; ox++) {
+            int ix = ox - kernel / 2;
+            vf d = v_get(dy + ((ptrdiff_t)oy * in.w + ox) * channels,
+                         chunk->store);
+            const float *from = x + ((ptrdiff_t)iy * in.w + ix) * channels;
+            UNROLL for (int kx = 0; kx < kernel; kx++)
+            {
+                if (ix + kx < 0 || ix + kx >= in.w) {
+                    continue;
+                }
+                vf v = v_get(from + kx * channels, chunk->load);
+                UNROLL for (int b = 0; b < inputs; b++)
+                {
+                    acc[b][kx] += permute(v, chunk->step[i + b]) * d;
+                }
+            }
+        }
+    }
+    UNROLL for (int b = 0; b < inputs; b++)
+    {
+        UNROLL for (int kx = 0; kx < kernel; kx++)
+        {
+            v_put(to + kx * tap + b * channels, acc[b][kx], chunk->store);
+        }
+    }
+}
+
+INLINE void weight_chunk(const struct sy_op_args *args,
+                         const struct chunk *chunk, const int kernel)
+{
+    for (int n = 0; n < args->count; n++) {
+        for (int ky = 0; ky < kernel; ky++) {
+            int i = 0;
+            for (; i + INPUTS <= chunk->width; i += INPUTS) {
+                weight_line(args, chunk, kernel, INPUTS, n, ky, i);
+            }
+            for (; i < chunk->width; i++) {
+                weight_line(args, chunk, kernel, 1, n, ky, i);
+            }
+        }
+    }
+}
+
+static void backward_weight(const struct sy_op_args *args)
+{
+    struct chunk chunk = {0};
+    int lanes = open_chunk(&chunk, args->in.c / args->node->groups);
+    for (int c = 0; c < args->in.c; c += lanes) {
+        move_chunk(&chunk, c, lanes, args->in.c);
+        switch (args->node->kernel) {
+        case 3:
+            weight_chunk(args, &chunk, 3);
+            break;
+        case 5:
+            weight_chunk(args, &chunk, 5);
+            break;
+        case 7:
+            weight_chunk(args, &chunk, 7);
+            break;
+        default:
+            weight_chunk(args, &chunk, 1);
+            break;
+        }
+    }
+}
+
+/* The weight turned about its middle, each group's square transposed. */
+static void turn_weight(const struct sy_op_args *args, float *turned)
+{
+    int channels = args->in.c, width = channels / args->node->groups;
+    int taps = args->node->kernel * args->node->kernel;
+    for (int t = 0; t < taps; t++) {
+        const float *from = args->w + (taps - 1 - t) * width * channels;
+        for (int o = 0; o < width; o++) {
+            for (int c = 0; c < channels; c++) {
+                *turned++ = from[c % width * channels + c / width * width + o];
+            }
+        }
+    }
+}
+
+void SY_KERNEL(group_backward)(const struct sy_op_args *args, size_t packed)
+{
+    float *turned = args->scratch + packed;
+    struct sy_infer_args data = {
+        .node = args->node,
+        .in = args->out,
+        .out = args->in,
+        .count = args->count,
+        .x = args->dy,
+        .packed = args->scratch,
+        .residual = args->add_dx ? args->dx : NULL,
+        .y = args->dx,
+    };
+    if (args->dx != NULL) {
+        turn_weight(args, turned);
+        SY_KERNEL(group_pack)(args->node, args->in, turned, args->scratch);
+        for (int n = 0; n < args->count; n++) {
+            const struct sy_infer_args one = sy_infer_image(&data, n);
+            SY_KERNEL(group_infer)(&one);
+        }
+    }
+    backward_weight(args);
 }

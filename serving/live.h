@@ -37,6 +37,7 @@ struct srv_live {
     const struct sy_network *network;
     struct srv_trial *trial;            /* owned; NULL: nobody is on trial */
     struct sy_executor *executor;       /* owned; engine thread only */
+    bool served;                        /* ever; the swaps' acting thread */
     int64_t loaded_ns;                  /* how long loading took */
     int64_t weights_bytes;              /* of the snapshot */
     int64_t cost_madds[SY_MAX_DOMAINS]; /* of one image, at most */

@@ -3,9 +3,13 @@
 32 clients (`switchyard load`) over the ten domains of a network with random
 weights, in a closed loop or, with --share, in an open one at that share of
 what the closed loop reached, in windows of equal length that take turns: one
-with packs staged and promoted one after another as fast as the server takes
-them, one without. The two packs set all ten domains and answer otherwise on
-everything, so an answer can only be of the snapshot that it names.
+with swaps one after another, one without.
+Swaps are of two kinds: a pack that is staged is promoted and rolled back in
+turn (--swaps of them, one every --pause milliseconds), or packs are staged and
+promoted in turn (--stages of them, which costs the processor time that
+checking a pack takes).
+The two packs set all ten domains and answer otherwise on everything, so an
+answer can only be of the snapshot that it names.
 
     failed      of all requests: refused, another status, other bits than the
                 snapshot had before, or the same bits from two snapshots
@@ -48,6 +52,7 @@ class Swapper:
                 self.packs.append(file.read())
         self.count = 0
         self.stage_us = []
+        self.held, self.promoted, self.pause_s = None, False, 0.0
         self.stop = threading.Event()
 
     def ask(self, rest, body):
@@ -62,14 +67,27 @@ class Swapper:
         self.stage_us.append(staged["stage_us"])
         self.count += 1
 
-    def run(self):
-        while not self.stop.is_set():
-            self.swap()
+    def hold(self):
+        """Stages the next pack, which flip then promotes and rolls back."""
+        self.held = self.ask("", self.packs[self.count % len(self.packs)])
+        self.promoted = False
 
-    def during(self, work):
+    def flip(self):
+        act = "rollback" if self.promoted else "promote"
+        done = self.ask(f"/{self.held['id']}/{act}", b"")
+        assert done["phase"] in ("promoted", "rolled_back"), done
+        self.promoted = not self.promoted
+        self.count += 1
+        time.sleep(self.pause_s)
+
+    def run(self, step):
+        while not self.stop.is_set():
+            step()
+
+    def during(self, work, step):
         """What `work` returns, with swaps meanwhile."""
         self.stop.clear()
-        thread = threading.Thread(target=self.run)
+        thread = threading.Thread(target=self.run, args=(step,))
         thread.start()
         try:
             return work()
@@ -136,7 +154,7 @@ def count_failed(answer):
     return answer["failures"] + answer["refused"] + answer["alike"]
 
 
-def measure(url, swapper, swaps, window, rate):
+def measure(url, swapper, step, swaps, window, rate):
     """Pairs of windows until that many swaps: (p99 with, without)..., failed
     and all requests."""
     pairs, failed, done = [], 0, 0
@@ -147,7 +165,7 @@ def measure(url, swapper, swaps, window, rate):
         for with_swaps in ((True, False) if seed % 2 else (False, True)):
             def work():
                 return load(url, window, seed, rate)
-            answer = swapper.during(work) if with_swaps else work()
+            answer = swapper.during(work, step) if with_swaps else work()
             both[with_swaps] = answer["latency_us"]["p99"]
             failed += count_failed(answer)
             done += answer["done"]
@@ -200,11 +218,15 @@ def measure_shadow(url, swapper, pack, pairs, window, rate):
     ]
 
 
-def rows_of(url, pairs, failed, done, before, swapper):
+def p99_row(kind, pairs):
+    return row(f"p99, {kind}", "the same load without", "us",
+               statistics.median(pair[0] for pair in pairs),
+               statistics.median(pair[1] for pair in pairs),
+               statistics.median(pair[0] / pair[1] for pair in pairs))
+
+
+def rows_of(url, failed, done, before, swapper):
     after = metrics(url)
-    with_swaps = statistics.median(pair[0] for pair in pairs)
-    without = statistics.median(pair[1] for pair in pairs)
-    ratio = statistics.median(pair[0] / pair[1] for pair in pairs)
     publish = after["switchyard_swap_publish_max_seconds"] * 1e6
     rss = "process_resident_memory_bytes"
     count = swapper.count
@@ -213,8 +235,6 @@ def rows_of(url, pairs, failed, done, before, swapper):
     return [
         row(f"failed of {done} requests, {count} swaps", "none", "requests",
             failed, 0, failed),
-        row("p99 with swaps", "the same load without", "us", with_swaps,
-            without, ratio),
         row("slowest publish step", "the goal", "us", publish, 100.0),
         row(f"memory after {count} swaps", "after eight", "MiB",
             after[rss] / 2**20, before[rss] / 2**20),
@@ -229,6 +249,8 @@ def main():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--swaps", type=int, default=1000)
+    parser.add_argument("--stages", type=int, default=20)
+    parser.add_argument("--pause", type=float, default=20.0)
     parser.add_argument("--window", type=float, default=4.0)
     parser.add_argument("--share", type=float, default=0.0)
     parser.add_argument("--shadows", type=int, default=3,
@@ -236,7 +258,7 @@ def main():
     options = parser.parse_args()
     swaps, window = options.swaps, options.window
     if options.check:
-        swaps, window = 6, 1.0
+        swaps, window, options.stages = 6, 1.0, 2
     with tempfile.TemporaryDirectory() as folder:
         packs = make(folder, options.config)
         server, url = serve(folder)
@@ -247,8 +269,17 @@ def main():
                 load(url, 0.2, 100 + i)
             rate = load(url, 1.0, 99)["rate"] * options.share
             before = metrics(url)
-            pairs, failed, done = measure(url, swapper, swaps, window, rate)
-            rows = rows_of(url, pairs, failed, done, before, swapper)
+            swapper.hold()
+            swapper.pause_s = options.pause / 1e3
+            flips = measure(url, swapper, swapper.flip, swaps, window, rate)
+            if not swapper.promoted:
+                swapper.flip()  # the next may then be staged
+            stages = measure(url, swapper, swapper.swap, options.stages,
+                             window, rate)
+            failed, done = flips[1] + stages[1], flips[2] + stages[2]
+            rows = [p99_row("promoted and rolled back", flips[0]),
+                    p99_row("staged and promoted", stages[0])]
+            rows += rows_of(url, failed, done, before, swapper)
             rows += measure_shadow(url, swapper, packs[2],
                                    1 if options.check else options.shadows,
                                    window, rate)

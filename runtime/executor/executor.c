@@ -142,6 +142,11 @@ void sy_executor_free(struct sy_executor *executor)
     sy_free(executor);
 }
 
+void sy_executor_warm(struct sy_executor *executor)
+{
+    sy_lanes_warm(&executor->lanes);
+}
+
 /* The unit that a child of the stage's state is going to run, or NULL. */
 static const struct sy_ready_unit *next_unit(const struct sy_executor *executor,
                                              const struct sy_lane_stage *stage,

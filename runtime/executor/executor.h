@@ -125,6 +125,12 @@ enum sy_status sy_executor_new(struct sy_executor **executor,
 void sy_executor_free(struct sy_executor *executor);
 
 /*
+ * Writes to all memory that runs will use, so that the first of them meets no
+ * page that the system has yet to find. Thread: any, before the first run.
+ */
+void sy_executor_warm(struct sy_executor *executor);
+
+/*
  * Runs 1..max_requests requests. A request that names a domain or expert
  * which does not exist, an expert of another domain, or no domain where there
  * is no root gate, is a programming error. `stats` may be NULL.

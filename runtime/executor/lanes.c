@@ -160,10 +160,9 @@ static enum sy_status allocate(struct sy_lanes *lanes)
         return SY_NO_MEMORY;
     }
     SY_TRY(init_stages(lanes, &bytes));
-    if (sy_arena_alloc(&lanes->buffers, bytes) == NULL) {
-        return SY_NO_MEMORY;
-    }
-    return SY_OK;
+    lanes->buffer_bytes = bytes;
+    return sy_arena_alloc(&lanes->buffers, bytes) != NULL ? SY_OK
+                                                          : SY_NO_MEMORY;
 }
 
 enum sy_status sy_lanes_init(struct sy_lanes *lanes,
@@ -195,6 +194,15 @@ void sy_lanes_release(struct sy_lanes *lanes)
 {
     sy_arena_release(&lanes->memory);
     sy_arena_release(&lanes->buffers);
+}
+
+void sy_lanes_warm(struct sy_lanes *lanes)
+{
+    sy_arena_reset(&lanes->buffers);
+    void *buffers = sy_arena_alloc(&lanes->buffers, lanes->buffer_bytes);
+    SY_ASSERT(buffers != NULL);
+    memset(buffers, 0, lanes->buffer_bytes);
+    sy_arena_reset(&lanes->buffers);
 }
 
 void sy_lanes_begin(struct sy_lanes *lanes)

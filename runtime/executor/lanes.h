@@ -54,6 +54,7 @@ struct sy_lanes {
     int *open; /* lanes of each request */
     struct sy_arena memory;  /* the arrays above and all states */
     struct sy_arena buffers; /* outputs of the states; reset by each batch */
+    size_t buffer_bytes;     /* that the fullest batch takes of them */
 };
 
 /* Takes all memory that batches of up to max_requests can need. */
@@ -62,6 +63,9 @@ enum sy_status sy_lanes_init(struct sy_lanes *lanes,
                              int max_requests,
                              struct sy_error *err) SY_MUST_USE;
 void sy_lanes_release(struct sy_lanes *lanes);
+
+/* Writes to the buffers of the fullest batch; nothing may have run. */
+void sy_lanes_warm(struct sy_lanes *lanes);
 
 /* Forgets the batch before. */
 void sy_lanes_begin(struct sy_lanes *lanes);

@@ -88,6 +88,12 @@ static enum sy_status move(struct srv_swaps *swaps, struct srv_swap *swap,
         return SY_OK;
     }
     SY_TRY(commit(swap, to, err));
+    if (live != swap->base && !live->served) {
+        /* Before anybody waits for it: the first batch would find a thousand
+           pages missing. What was served once has them. */
+        sy_executor_warm(live->executor);
+        live->served = true;
+    }
     enum sy_status status = srv_repository_replace(
         swaps->repository, swap->network, from, live, &ns, err);
     if (status == SY_OK) {

@@ -15,7 +15,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/network/join.h"
 
-enum { TIMED_RUNS = 15 };
+enum { TIMED_RUNS = 7 };
 
 static bool is_named(const struct srv_two *two, const char *name)
 {

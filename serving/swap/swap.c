@@ -10,16 +10,19 @@
  */
 #include "serving/swap/swap.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/memory.h"
 #include "serving/swap/swap_private.h"
 
 #define WATCH_NS INT64_C(50000000)
+
+enum { STAGER_NICE = 15 };
 
 struct srv_swap *srv_swaps_find(struct srv_swaps *swaps, const char *network)
 {
@@ -99,18 +102,12 @@ static void *actor_main(void *context)
     return NULL;
 }
 
-/*
- * Stages one pack after another and hands them over, when the processor has
- * nothing else to do: as a thread of the idle class it gives way at once to
- * whoever wakes, where one that is merely nice would first end its slice, which
- * is longer than most answers take. Where that cannot be had, staging is louder
- * and nothing else.
- */
+/* Stages one pack after another and hands them over. On Linux a thread has a
+   niceness of its own; where it cannot be had, staging is merely louder. */
 static void *stager_main(void *context)
 {
     struct srv_swaps *swaps = context;
-    struct sched_param none = {0};
-    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), STAGER_NICE);
     pthread_mutex_lock(&swaps->lock);
     while (!swaps->stopping) {
         struct srv_swap_call *call = take(&swaps->stages);

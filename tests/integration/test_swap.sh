@@ -67,9 +67,28 @@ run 22 curl -fs --data-binary @cut.pack "$url/v1/networks/net/packs"
 "$SY_MAKE_MODEL" other/net 7 "" 10 >/dev/null
 "$SY_MAKE_PACK" other/net other.pack 1 0.5 d0 >/dev/null
 run 2 sy swap "$url" other.pack
+python3 - <<'END'
+data = bytearray(open("one.pack", "rb").read())
+data[len(data) // 2] ^= 1
+open("flipped.pack", "wb").write(data)
+END
+run 22 curl -fs --data-binary @flipped.pack "$url/v1/networks/net/packs"
 run 2 sy swap "$url" one.pack --shadow 101
 run 2 sy swap "$url" one.pack --rule min_samples
 run 2 sy swap "$url" "$one" --network net
+
+say "a promotion that cannot be written changes nothing"
+run 0 sy swap "$url" one.pack
+says err "pack $one for net: 1 -> 1+$one"
+mkdir models/net/CURRENT
+run 2 sy swap "$url" "$one" --network net --promote
+says err "CURRENT"
+run 0 curl -fs "$url/v1/networks/net"
+told 'r["snapshot"] == "1"'
+rmdir models/net/CURRENT
+run 0 sy swap "$url" one.pack --promote
+run 0 sy swap "$url" one.pack --rollback
+run 0 sy swap "$url" one.pack --drop
 
 say "shadow, canary and promotion in one command, under load"
 "$SY_PROGRAM" load "$url" --clients 4 --requests 1000000 --inputs 4 --warmup 0 \
@@ -90,7 +109,7 @@ cp load out
 told 'r["failures"] == 0 and r["refused"] == 0 and r["done"] > 0'
 told 'r["failed"]["other_bits"] == 0'
 run 0 curl -fs "$url/metrics"
-says out 'switchyard_swaps_total{result="promoted"} '$((swaps + 2))
+says out 'switchyard_swaps_total{result="promoted"} '$((swaps + 3))
 says out 'switchyard_swap_publish_duration_seconds_count'
 
 say "a canary that turns bad is rolled back by its rules"
@@ -111,6 +130,13 @@ told "r['phase'] == 'rolled_back'"
 curl -fs "$url/v1/networks/net" | python3 -c \
     'import json,sys; print(json.load(sys.stdin)["snapshot"])' >back
 [ "$(cat back)" != "$(cat after)" ] || fail "still serving $(cat back)"
+stop_server
+
+say "with keys, a pack that is not signed is refused"
+printf 'switchyard-public-key %064d\n' 1 >keys
+start_server --pack-keys keys
+run 22 curl -fs --data-binary @two.pack "$url/v1/networks/net/packs"
+run 2 sy swap "$url" two.pack --json
 stop_server
 
 say "kill -9 at $kills random moments"

@@ -50,6 +50,45 @@ static json_t *experts_json(const struct sy_network *network,
     return list;
 }
 
+/* What the route's nodes decided, and whether any image passed. */
+static json_t *decisions_json(const struct sy_network *network,
+                              const struct nas_evaluation *row)
+{
+    const struct sy_route *route = network->route[row->domain];
+    json_t *list = json_array();
+    for (int n = 0; n < sy_route_nodes(route); n++) {
+        const struct sy_route *node = sy_route_node(route, n);
+        for (int c = 0; c < node->child_count; c++) {
+            if (row->score.decided[n][c] > 0) {
+                (void)json_array_append_new(
+                    list, json_pack("{s:i, s:i, s:i, s:i}", "node", n, "child",
+                                    c, "decided", row->score.decided[n][c],
+                                    "passed", row->score.passed[n][c]));
+            }
+        }
+    }
+    return list;
+}
+
+/* Thresholds and gates that do nothing are worth a line. */
+static void print_idle(const struct sy_network *network,
+                       const struct nas_evaluation *row)
+{
+    const struct sy_route *route = network->route[row->domain];
+    for (int n = 0; n < sy_route_nodes(route); n++) {
+        const struct sy_route *node = sy_route_node(route, n);
+        for (int c = 0; c < node->child_count; c++) {
+            if (row->score.decided[n][c] > 0 && row->score.passed[n][c] == 0) {
+                printf("%-16s %s %d: no image %s child %d\n",
+                       network->domain[row->domain].name, node->type->name, n,
+                       node->type == &sy_route_gate ? "was sent to"
+                                                    : "passed the threshold of",
+                       c);
+            }
+        }
+    }
+}
+
 /* The confusions of the root gate. */
 static json_t *root_json(const struct sy_network *network,
                          const struct evaluated *of)
@@ -117,14 +156,17 @@ static int print_json(const struct sy_network *network,
         const struct nas_score *s = &rows[i].score;
         (void)json_array_append_new(
             domains,
-            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:o}",
+            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:o, "
+                      "s:o, s:f}",
                       "name", network->domain[rows[i].domain].name, "n", s->n,
                       "top1", s->top1, "nll", s->nll, "ece", s->ece, "params",
                       (json_int_t)rows[i].params, "madds_mean", s->madds_mean,
                       "us_mean", s->us_mean, "ece_uncalibrated",
                       s->ece_uncalibrated, "nll_uncalibrated",
                       s->nll_uncalibrated, "experts",
-                      experts_json(network, &rows[i])));
+                      experts_json(network, &rows[i]), "decisions",
+                      decisions_json(network, &rows[i]), "disagreement",
+                      s->disagreement));
     }
     json_t *all = json_pack("{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains",
                             domains, "mean", "top1", mean.top1, "nll", mean.nll,
@@ -152,6 +194,11 @@ static void print_experts(const struct sy_network *network,
                    k == 0 ? network->domain[rows[i].domain].name : "",
                    network->expert[e].name, 100 * s->ran[e] / n,
                    100 * s->answered[e] / n);
+        }
+        print_idle(network, &rows[i]);
+        if (s->several > 0) {
+            printf("%-16s experts disagree by %.4f where several ran\n", "",
+                   s->disagreement);
         }
     }
 }

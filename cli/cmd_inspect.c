@@ -58,6 +58,41 @@ static void print_experts(json_t *root)
 }
 
 /* What each domain's requests run; printed as it stands in model.json. */
+static void print_gates(json_t *root)
+{
+    json_t *gates = json_object_get(root, "gates"), *gate;
+    size_t i;
+    json_array_foreach(gates, i, gate)
+    {
+        json_t *domain = json_object_get(gate, "domain");
+        printf("%s%-16s %-12s %8lld params %10lld MAdds, behind %lld layers\n",
+               i == 0 ? "\ngates\n" : "",
+               json_is_string(domain) ? json_string_value(domain) : "(root)",
+               json_string_value(json_object_get(gate, "name")),
+               json_integer_value(json_object_get(gate, "params")),
+               json_integer_value(json_object_get(gate, "madds")),
+               json_integer_value(json_object_get(gate, "layers")));
+    }
+}
+
+/* Stages of cascades below the node whose threshold no sureness reaches. */
+static int count_never(json_t *node)
+{
+    static const char *const keys[] = {"stages", "members", "children"};
+    int count = 0;
+    for (int k = 0; k < 3; k++) {
+        json_t *children = json_object_get(node, keys[k]), *child;
+        size_t i;
+        json_array_foreach(children, i, child)
+        {
+            json_t *route = json_object_get(child, "route");
+            count += json_number_value(json_object_get(child, "threshold")) > 1;
+            count += count_never(route != NULL ? route : child);
+        }
+    }
+    return count;
+}
+
 static void print_routes(json_t *root)
 {
     const char *domain = NULL;
@@ -68,6 +103,11 @@ static void print_routes(json_t *root)
         printf("%-24s ", domain);
         (void)json_dumpf(route, stdout, 0);
         printf("\n");
+        int never = count_never(route);
+        if (never > 0) {
+            printf("%-24s %d threshold%s above 1: no image ever passes\n", "",
+                   never, never == 1 ? "" : "s");
+        }
     }
 }
 
@@ -142,6 +182,7 @@ static int run(const struct cli_args *args)
                (long long)sy_network_params(network));
         print_blocks(root);
         print_experts(root);
+        print_gates(root);
         print_routes(root);
         print_jaccard(root);
         if (cli_flag(args, "tensors")) {

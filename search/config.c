@@ -271,6 +271,7 @@ static enum sy_status read_train(struct nas_config *config,
     read_weights(&train->weighting, &in);
     nas_config_optimiser(&train->optimiser, &in);
     read_augment(config, &in);
+    sy_json_opt_real(&in, "distil", 0, 1, &train->distil);
     nas_config_routes(&train->routes, &in);
     nas_config_root(&train->root, &in);
     return sy_json_end(&in);

@@ -39,18 +39,26 @@ struct nas_train_config {
     int shards;
     struct nas_optimiser_config optimiser;
     struct nas_weighting_config weighting;
+    double distil; /* share of imitation in the loss of cheaper experts */
     struct nas_route_config routes;
     struct nas_root_config root;
 };
 
-enum { NAS_CONFIG_FILE_BYTES = 1024 };
+enum { NAS_CONFIG_FILE_BYTES = 1024, NAS_MAX_TARGETS = 4 };
 
 /* How a search goes; "search" in the file. */
 struct nas_search_config {
     bool given;    /* the file has this section */
     double passes; /* over all training images; "search_passes" */
-    /* Of the costs below, in their unit; 0: none is given. */
+    /*
+     * Of the costs below, in their unit; 0: none is given. A domain may have
+     * several, rising, of which `target` is the last: level[k] for k below
+     * `levels` of it. A path is looked for for each.
+     */
     double target[SY_MAX_DOMAINS];
+    int levels[SY_MAX_DOMAINS];
+    double level[NAS_MAX_TARGETS][SY_MAX_DOMAINS];
+    int shared_prefix; /* layers that all paths of a domain have in common */
     struct nas_reward_config reward;
     struct nas_controller_config controller;
     double op_warmup;      /* share of the steps in which the share of */

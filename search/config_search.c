@@ -100,24 +100,102 @@ static void set_defaults(struct nas_config *config)
     search->optimiser = config->train.optimiser;
 }
 
-/* "search.target": one for all domains, or an object by domain. */
+/* The targets under a value: a number, or a list of rising ones. */
+static bool take_targets(json_t *value, double *levels, int *count)
+{
+    size_t size = json_is_array(value) ? json_array_size(value) : 1;
+    double before = 1e-3;
+    if (size < 1 || size > NAS_MAX_TARGETS) {
+        return false;
+    }
+    for (size_t k = 0; k < size; k++) {
+        json_t *one = json_is_array(value) ? json_array_get(value, k) : value;
+        double target = json_number_value(one);
+        if (!json_is_number(one) || !(target <= 1e15) ||
+            !(k == 0 ? target >= before : target > before)) {
+            return false;
+        }
+        levels[k] = before = target;
+    }
+    *count = (int)size;
+    return true;
+}
+
+static const char targets_expected[] =
+    "expected a number from 0.001 to 1e+15, or a list of up to 4 rising ones";
+
+static void set_targets(struct nas_search_config *search, int domain,
+                        const double *levels, int count)
+{
+    for (int k = 0; k < count; k++) {
+        search->level[k][domain] = levels[k];
+    }
+    search->levels[domain] = count;
+    search->target[domain] = levels[count - 1];
+}
+
+/* "search.targets": by domain; names of other domains are ignored. */
+static void read_targets(struct nas_config *config, struct sy_json *in)
+{
+    double levels[NAS_MAX_TARGETS];
+    const char *name;
+    json_t *value;
+    int count;
+    if (!sy_json_has(in, "targets")) {
+        return;
+    }
+    struct sy_json targets = sy_json_child(in, "targets");
+    json_object_foreach(targets.object, name, value)
+    {
+        if (targets.status != SY_OK) {
+            break;
+        }
+        if (!take_targets(value, levels, &count)) {
+            sy_json_reject(in, "targets", "\"%s\": %s", name, targets_expected);
+            return;
+        }
+        for (int d = 0; d < config->domain_count; d++) {
+            if (strcmp(config->domain[d], name) == 0) {
+                set_targets(&config->search, d, levels, count);
+            }
+        }
+    }
+    if (targets.status != SY_OK) {
+        in->status = targets.status;
+    }
+}
+
+/* "search.target": for all domains; then "search.targets": by domain. */
 static void read_target(struct nas_config *config, struct sy_json *in)
 {
-    double all = 0;
-    double *target = config->search.target;
-    if (sy_json_has(in, "target")) {
-        sy_json_real(in, "target", 1e-3, 1e15, &all);
+    struct nas_search_config *search = &config->search;
+    double all[NAS_MAX_TARGETS];
+    int count = 0;
+    bool given = sy_json_has(in, "target");
+    if (given &&
+        !take_targets(json_object_get(in->object, "target"), all, &count)) {
+        sy_json_reject(in, "target", "%s", targets_expected);
+        return;
     }
     for (int d = 0; d < config->domain_count; d++) {
-        target[d] = all;
+        search->levels[d] = 1;
+        if (given) {
+            set_targets(search, d, all, count);
+        }
     }
-    nas_config_by_domain(config, in, "targets", 1e-3, 1e15, target);
+    read_targets(config, in);
     for (int d = 0; d < config->domain_count; d++) {
-        if (target[d] <= 0) {
+        if (search->target[d] <= 0) {
             sy_json_reject(in, "target",
                            "is missing: the cost that the paths of \"%s\" "
                            "should have",
                            config->domain[d]);
+        }
+        if (search->levels[d] > 1 && search->common_path) {
+            sy_json_reject(in, "common_path",
+                           "one path for all domains has one target, found %d "
+                           "of \"%s\"",
+                           search->levels[d], config->domain[d]);
         }
     }
 }
@@ -132,7 +210,10 @@ enum sy_status nas_config_read_search(struct nas_config *config,
         return SY_OK;
     }
     struct sy_json in = sy_json_child(root, "search");
+    sy_json_opt_bool(&in, "common_path", &search->common_path);
     read_target(config, &in);
+    sy_json_opt_int(&in, "shared_prefix", 0, SY_MAX_LAYERS,
+                    &search->shared_prefix);
     read_reward(search, &in);
     read_controller(&search->controller, &in);
     sy_json_opt_real(&in, "op_warmup", 0, 0.99, &search->op_warmup);
@@ -141,7 +222,6 @@ enum sy_status nas_config_read_search(struct nas_config *config,
     sy_json_opt_int(&in, "reward_batch", 2, 65536, &search->reward_batch);
     sy_json_opt_int(&in, "reward_paths", 1, 64, &search->reward_paths);
     sy_json_opt_int(&in, "final_paths", 1, 1024, &search->final_paths);
-    sy_json_opt_bool(&in, "common_path", &search->common_path);
     nas_config_optimiser(&search->optimiser, &in);
     if (search->op_warmup > search->controller.delay ||
         search->width_warmup > search->controller.delay) {

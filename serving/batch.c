@@ -161,7 +161,12 @@ void srv_batch_take(struct srv_job *job, int image,
     const struct sy_route_taken *taken = &way;
     int answered = job->expert >= 0 ? job->expert : taken->expert;
     job->madds += request->madds;
-    job->failed |= request->status != SY_OK;
+    if (job->found != NULL) {
+        job->found[image] =
+            (struct srv_found){request->found, (float)request->sureness};
+    }
+    bool abstained = job->found != NULL && request->status == SY_NOT_FOUND;
+    job->failed |= request->status != SY_OK && !abstained;
     if (job->expert >= 0) {
         sy_route_add_expert(&job->ran, job->expert);
     }

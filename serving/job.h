@@ -29,6 +29,12 @@ enum { SRV_PRIORITY_DEFAULT = 4, SRV_PRIORITY_LAST = 8 };
 
 typedef void (*srv_done_fn)(void *waiter);
 
+/* What the root gate said of an image. */
+struct srv_found {
+    int domain;     /* of the answer's network; -1: it abstained */
+    float sureness; /* the probability of the likeliest domain */
+};
+
 struct srv_job {
     struct srv_live *live; /* owned reference */
     int domain;            /* of live->network: in whose line it waits */
@@ -49,6 +55,7 @@ struct srv_job {
     float *logits;        /* [image_count][classes]; out */
     float *probabilities; /* [image_count][classes]; out */
     float *beside; /* [image_count][pick.beside_classes], where compared */
+    struct srv_found *found; /* [image_count]; NULL: the domain was named */
 
     /* The answer's circumstances; read them after `done`. */
     enum srv_job_end end;
@@ -88,6 +95,14 @@ enum sy_status srv_job_new_picked(struct srv_job **job, struct srv_live *live,
                                   int image_count,
                                   struct sy_error *err) SY_MUST_USE;
 
+/*
+ * One whose images' domains the network's root gate is to find. Its answers
+ * are what is served, whatever is on trial.
+ */
+enum sy_status srv_job_new_finding(struct srv_job **job, struct srv_live *live,
+                                   int image_count,
+                                   struct sy_error *err) SY_MUST_USE;
+
 /* One that is answered by what is served. */
 enum sy_status srv_job_new(struct srv_job **job, struct srv_live *live,
                            int domain, int image_count,
@@ -105,6 +120,16 @@ static inline const struct sy_domain *srv_job_domain(const struct srv_job *job)
 {
     return &job->pick.named->network->domain[job->pick.named_domain];
 }
+
+/* The domain of an image there, -1 where the root gate abstained. */
+static inline int srv_job_image_domain(const struct srv_job *job, int image)
+{
+    return job->found != NULL ? job->found[image].domain
+                              : job->pick.named_domain;
+}
+
+/* The domain of all images by name; "several", or "" where none was found. */
+const char *srv_job_domain_name(const struct srv_job *job);
 
 static inline const char *srv_job_label(const struct srv_job *job)
 {

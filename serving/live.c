@@ -28,7 +28,16 @@ static enum sy_status check_routes(struct srv_live *live, struct sy_error *err)
                            live->name, network->domain[d].name);
         }
         struct sy_route_experts all = sy_route_all_experts(route);
-        live->cost_madds[d] = sy_route_union_madds(network, &all);
+        struct sy_route_gates gates = sy_route_all_gates(route);
+        live->cost_madds[d] = sy_route_madds(network, &all, &gates);
+    }
+    int root = sy_network_root_gate(network);
+    int64_t *any = &live->cost_madds[network->domain_count];
+    for (int d = 0; root >= 0 && d < network->domain_count; d++) {
+        *any = live->cost_madds[d] > *any ? live->cost_madds[d] : *any;
+    }
+    if (root >= 0) {
+        *any += network->unit[sy_network_gate(network, root)].cost.madds;
     }
     return SY_OK;
 }

@@ -35,16 +35,17 @@ struct srv_live {
        while a candidate is on trial and the snapshot holds both, trial->base's:
        domains and experts have the same numbers in the snapshot's. */
     const struct sy_network *network;
-    struct srv_trial *trial;            /* owned; NULL: nobody is on trial */
-    struct sy_executor *executor;       /* owned; engine thread only */
-    bool served;                        /* ever; the swaps' acting thread */
-    int64_t loaded_ns;                  /* how long loading took */
-    int64_t weights_bytes;              /* of the snapshot */
-    int64_t cost_madds[SY_MAX_DOMAINS]; /* of one image, at most */
+    struct srv_trial *trial;      /* owned; NULL: nobody is on trial */
+    struct sy_executor *executor; /* owned; engine thread only */
+    bool served;                  /* ever; the swaps' acting thread */
+    int64_t loaded_ns;            /* how long loading took */
+    int64_t weights_bytes;        /* of the snapshot */
+    /* Of one image, at most; behind the domains: of one without a domain. */
+    int64_t cost_madds[SY_MAX_DOMAINS + 1];
     struct srv_budget *budget; /* of its jobs' memory; borrowed, or NULL */
 
     /* Shares of the engine that domains get when several wait; 0 is 1. */
-    atomic_int weight[SY_MAX_DOMAINS];
+    atomic_int weight[SY_MAX_DOMAINS + 1];
     struct srv_waiting waiting; /* the batcher's */
 
     /* Owned reference: a model per domain, then the whole. States that follow

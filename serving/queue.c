@@ -144,7 +144,7 @@ static int64_t expected_ns(const struct srv_queue *queue,
     const struct srv_flow *own = &live->waiting.flow[arrival->domain];
     int64_t weights = own->jobs > 0 ? 0 : weight_of(live, arrival->domain);
     for (const struct srv_waiting *w = queue->first; w != NULL; w = w->next) {
-        for (int d = 0; d < w->live->network->domain_count; d++) {
+        for (int d = 0; d <= w->live->network->domain_count; d++) {
             weights += w->flow[d].jobs > 0 ? weight_of(w->live, d) : 0;
         }
     }
@@ -197,7 +197,7 @@ enum sy_status srv_queue_room(const struct srv_queue *queue,
 static struct srv_flow *next_flow(struct srv_waiting *waiting)
 {
     struct srv_flow *best = NULL;
-    for (int d = 0; d < waiting->live->network->domain_count; d++) {
+    for (int d = 0; d <= waiting->live->network->domain_count; d++) {
         struct srv_flow *flow = &waiting->flow[d];
         if (flow->head != NULL && (best == NULL || flow->pass < best->pass)) {
             best = flow;
@@ -222,7 +222,7 @@ static int batch_size(const struct srv_queue *queue,
         }
     }
     int64_t oldest_ns = INT64_MAX;
-    for (int d = 0; d < waiting->live->network->domain_count; d++) {
+    for (int d = 0; d <= waiting->live->network->domain_count; d++) {
         const struct srv_job *head = waiting->flow[d].head;
         if (head != NULL && head->submitted_ns < oldest_ns) {
             oldest_ns = head->submitted_ns;
@@ -340,7 +340,7 @@ void srv_queue_each(struct srv_queue *queue,
     for (struct srv_waiting *w = queue->first; w != NULL; w = next_w) {
         next_w = w->next;
         int domains = w->live->network->domain_count;
-        for (int d = 0; d < domains; d++) {
+        for (int d = 0; d <= domains; d++) {
             struct srv_job *next;
             for (struct srv_job *j = w->flow[d].head; j != NULL; j = next) {
                 next = j->next;

@@ -16,7 +16,8 @@
 struct srv_job;
 struct srv_live;
 
-/* The jobs of one domain, in the order in which they are taken. */
+/* The jobs of one domain, in the order in which they are taken; those whose
+   domain the root gate is to find have a flow behind the domains'. */
 struct srv_flow {
     struct srv_job *head, *tail;
     int jobs;
@@ -29,7 +30,7 @@ struct srv_waiting {
     struct srv_waiting *next, *previous;
     int jobs;
     int images; /* that no batch has taken yet */
-    struct srv_flow flow[SY_MAX_DOMAINS];
+    struct srv_flow flow[SY_MAX_DOMAINS + 1];
 };
 
 #endif

@@ -181,6 +181,24 @@ static int gate_blocks(const struct sy_network *network,
     return blocks;
 }
 
+/* See sy_route_taken. Answers are probabilities, whoever gives them. */
+static double disagreement(const struct sy_route_walk *at)
+{
+    int classes = at->network->domain[at->domain].classes;
+    double sum = 0.0;
+
+    for (int k = 0; at->ran.count > 1 && k < classes; k++) {
+        double mean = 0.0;
+        for (int i = 0; i < at->ran.count; i++) {
+            mean += (double)at->answer[i][k] / at->ran.count;
+        }
+        for (int i = 0; i < at->ran.count; i++) {
+            sum += fabs((double)at->answer[i][k] - mean);
+        }
+    }
+    return at->ran.count > 1 ? 0.5 * sum / at->ran.count : 0.0;
+}
+
 /* The way that the request took, and the blocks that it found computed. */
 static void tell_way(const struct sy_walks *walks, int index,
                      struct sy_request *request)
@@ -194,6 +212,7 @@ static void tell_way(const struct sy_walks *walks, int index,
     taken->asked = at->asked;
     taken->expert = -1;
     taken->cut = at->cut;
+    taken->disagreement = disagreement(at);
     taken->decision_count = at->decision_count;
     memcpy(taken->decision, at->decision,
            (size_t)at->decision_count * sizeof at->decision[0]);

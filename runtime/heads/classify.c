@@ -121,6 +121,29 @@ static struct sy_head_loss loss(const float *outputs, const int *labels,
     return result;
 }
 
+static double imitate(const float *outputs, const float *teacher, int count,
+                      int classes, double weight, int total, float *d_outputs)
+{
+    double loss = 0.0;
+
+    for (int n = 0; n < count; n++) {
+        size_t at = (size_t)n * (size_t)classes;
+        const float *z = outputs + at, *t = teacher + at;
+        double top = (double)z[largest(z, classes)];
+        double top_t = (double)t[largest(t, classes)];
+        double sum = sum_exp(z, classes, top, 1.0);
+        double sum_t = sum_exp(t, classes, top_t, 1.0);
+        for (int k = 0; k < classes; k++) {
+            double below = (double)z[k] - top;
+            double target = exp((double)t[k] - top_t) / sum_t;
+            loss += target * (log(sum) - below);
+            d_outputs[at + (size_t)k] +=
+                (float)(weight / total * (exp(below) / sum - target));
+        }
+    }
+    return count > 0 ? loss / count : 0.0;
+}
+
 static void answer(const float *outputs, int classes, double temperature,
                    float *probabilities)
 {
@@ -264,6 +287,7 @@ const struct sy_head_type sy_head_classify = {
     .emit_trunk = emit_trunk,
     .emit_domain = emit_domain,
     .loss = loss,
+    .imitate = imitate,
     .answer = answer,
     .calibrate = calibrate,
     .sureness = sureness,

@@ -61,6 +61,16 @@ struct sy_head_type {
                                 double weight, int total, float *d_outputs);
 
     /*
+     * Adds to d_outputs the gradient of weight * mean cross entropy against
+     * the teacher's answers, which count as constants, and returns that mean.
+     * classify: targets are the softmax of the teacher's outputs (G. Hinton et
+     * al., "Distilling the Knowledge in a Neural Network", 2015, at
+     * temperature 1).
+     */
+    double (*imitate)(const float *outputs, const float *teacher, int count,
+                      int classes, double weight, int total, float *d_outputs);
+
+    /*
      * Raw outputs of one sample to its answer. classify: softmax of
      * outputs / temperature, in double, rounded once.
      */

@@ -132,6 +132,27 @@ static json_t *experts_json(const struct sy_network *network)
     return finish(list, ok);
 }
 
+static json_t *gates_json(const struct sy_network *network)
+{
+    json_t *list = json_array();
+    bool ok = list != NULL;
+    for (int g = 0; g < network->gate_count; g++) {
+        const struct sy_gate *gate = &network->gate[g];
+        const struct sy_cost *cost =
+            &network->unit[sy_network_gate(network, g)].cost;
+        bool root = gate->domain < 0;
+        ok = append(list,
+                    json_pack("{s:s?,s:s,s:i,s:i,s:I,s:I}", "domain",
+                              root ? NULL : network->domain[gate->domain].name,
+                              "name", gate->name, "layers", gate->layers,
+                              "outputs", gate->outputs, "madds",
+                              (json_int_t)cost->madds, "params",
+                              (json_int_t)cost->params)) &&
+             ok;
+    }
+    return finish(list, ok);
+}
+
 static json_t *routes_json(const struct sy_network *network)
 {
     json_t *routes = json_object();
@@ -171,10 +192,10 @@ static json_t *jaccard_json(const struct sy_network *network)
 json_t *sy_inspect_json(const struct sy_network *network)
 {
     return json_pack(
-        "{s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", network->name,
+        "{s:s,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "name", network->name,
         "params", (json_int_t)sy_network_params(network), "input",
         shape_json(network->spec.input), "domains", domains_json(network),
         "layers", layers_json(network), "blocks", blocks_json(network),
-        "experts", experts_json(network), "routes", routes_json(network),
-        "jaccard", jaccard_json(network));
+        "experts", experts_json(network), "gates", gates_json(network),
+        "routes", routes_json(network), "jaccard", jaccard_json(network));
 }

@@ -9,6 +9,8 @@
  *    "blocks":  [{"layer", "block", "id", "kind", "text", "params", "madds",
  *                 "used_by": ["DOMAIN.EXPERT", ...]}],
  *    "experts": [{"domain", "name", "path", "madds", "params"}],
+ *    "gates":   [{"domain" (null: the root gate), "name", "layers", "outputs",
+ *                 "madds", "params"}],
  *    "routes":  {"DOMAIN": {"kind": ...}},
  *    "jaccard": {"names": ["DOMAIN.EXPERT", ...], "matrix": [[...]]}}
  *

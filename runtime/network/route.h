@@ -95,6 +95,12 @@ struct sy_route_taken {
     struct sy_route_gates asked; /* the root gate among them */
     int expert;                  /* whose answer it is; -1: of several */
     bool cut;                    /* the budget kept an expert from running */
+    /*
+     * How far the experts that ran are apart, as uncertainty: the mean over
+     * them of half the summed distance of their probabilities from those of
+     * their plain mean, from 0 (they say the same) to nearly 1. 0 for one.
+     */
+    double disagreement;
     int decision_count;
     struct sy_route_decision decision[SY_ROUTE_MAX_DECISIONS];
 };

@@ -101,6 +101,16 @@ static void take_answer(struct nas_score *score, struct pass *pass, int i,
     if (pass->request[i].taken.expert >= 0) {
         score->answered[pass->request[i].taken.expert]++;
     }
+    for (int k = 0; k < pass->request[i].taken.decision_count; k++) {
+        const struct sy_route_decision *one =
+            &pass->request[i].taken.decision[k];
+        score->decided[one->node][one->child]++;
+        score->passed[one->node][one->child] += one->ended;
+    }
+    if (pass->request[i].taken.ran.count > 1) {
+        score->disagreement += pass->request[i].taken.disagreement;
+        score->several++;
+    }
 }
 
 /* Fills in the requests of one batch. */
@@ -163,6 +173,7 @@ enum sy_status nas_score_domain(struct nas_score *score,
         score->nll /= n;
         score->nll_uncalibrated /= n;
         score->madds_mean /= n;
+        score->disagreement /= score->several > 0 ? score->several : 1;
         score->us_mean = (double)busy_ns / 1e3 / n;
     }
     score->ece = nas_ece(pass.confidence, pass.right, n);

@@ -31,6 +31,12 @@ struct nas_score {
     double madds_mean;            /* multiply-adds an image, as executed */
     int ran[SY_MAX_EXPERTS];      /* images that the expert ran for, */
     int answered[SY_MAX_EXPERTS]; /* and whose answer is its alone */
+    /* Images for which a child of a node of the route was decided about, and
+       for which it was taken (cascade) or chosen (gate). */
+    int decided[SY_ROUTE_MAX_NODES][SY_ROUTE_MAX_CHILDREN];
+    int passed[SY_ROUTE_MAX_NODES][SY_ROUTE_MAX_CHILDREN];
+    double disagreement; /* mean over the images that several experts ran for */
+    int several;         /* how many these are */
     double us_mean; /* microseconds an image in batches of NAS_SCORE_BATCH */
 };
 

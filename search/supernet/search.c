@@ -45,9 +45,11 @@ static enum sy_status save_checkpoint(struct searching *s, struct sy_error *err)
 {
     float *at = s->controller_saved;
     for (int c = 0; c < s->controller_count; c++) {
-        memcpy(at, s->controller[c].state,
-               s->controller[c].state_count * sizeof(float));
-        at += s->controller[c].state_count;
+        size_t count = s->controller[c].state_count;
+        if (count > 0) {
+            memcpy(at, s->controller[c].state, count * sizeof(float));
+        }
+        at += count;
     }
     for (int d = 0; d < s->domains; d++) {
         s->weight_saved[d] = (float)s->weight[d];
@@ -82,9 +84,11 @@ static enum sy_status load_checkpoint(struct searching *s, struct sy_error *err)
     s->step = state.step;
     const float *at = s->controller_saved;
     for (int c = 0; c < s->controller_count; c++) {
-        memcpy(s->controller[c].state, at,
-               s->controller[c].state_count * sizeof(float));
-        at += s->controller[c].state_count;
+        size_t count = s->controller[c].state_count;
+        if (count > 0) {
+            memcpy(s->controller[c].state, at, count * sizeof(float));
+        }
+        at += count;
     }
     for (int d = 0; d < s->domains; d++) {
         s->weight[d] = (double)s->weight_saved[d];
@@ -144,7 +148,8 @@ static enum sy_status check_targets(const struct searching *s,
     size_t used = 0;
     int bad = -1;
     for (int d = s->domains - 1; d >= 0; d--) {
-        if (nas_cost_least(&s->costs, d, NULL) > search_options(s)->target[d]) {
+        if (nas_cost_least(&s->costs, d, NULL) >
+            search_options(s)->level[0][d]) {
             bad = d;
         }
     }
@@ -160,7 +165,7 @@ static enum sy_status check_targets(const struct searching *s,
     return sy_fail(err, SY_BAD_INPUT,
                    "search.target: no path of \"%s\" has at most %.0f %s; the "
                    "cheapest paths have: %s",
-                   s->config.domain[bad], search_options(s)->target[bad],
+                   s->config.domain[bad], search_options(s)->level[0][bad],
                    nas_cost_names[s->costs.kind], cheapest);
 }
 
@@ -168,11 +173,20 @@ static enum sy_status make_controllers(struct searching *s,
                                        struct sy_error *err)
 {
     const struct nas_search_config *options = search_options(s);
-    int wanted = options->common_path ? 1 : s->domains;
+    int levels = 1;
+    for (int d = 0; d < s->domains; d++) {
+        levels = options->levels[d] > levels ? options->levels[d] : levels;
+    }
+    int wanted = options->common_path ? 1 : levels * s->domains;
     for (int c = 0; c < wanted; c++) {
-        SY_TRY(nas_controller_init(&s->controller[c], &options->controller,
-                                   &s->config.network, s->steps, err));
+        int level = c / s->domains, of = options->levels[c % s->domains];
         s->controller_count = c + 1;
+        if (level >= of) {
+            continue; /* the domain has no such target */
+        }
+        SY_TRY(nas_controller_init(&s->controller[c], &options->controller,
+                                   &s->config.network, (s->steps + of - 1) / of,
+                                   err));
         s->controller_floats += s->controller[c].state_count;
     }
     s->controller_saved = sy_alloc_zero(s->controller_floats, sizeof(float));
@@ -185,6 +199,30 @@ static enum sy_status make_controllers(struct searching *s,
                    s->accuracy != NULL && s->reward != NULL
                ? SY_OK
                : sy_fail(err, SY_NO_MEMORY, "search: no memory");
+}
+
+double search_share_prefix(struct searching *s, int d, int level,
+                           struct sy_path *path, enum nas_pick *pick)
+{
+    int layers = search_options(s)->shared_prefix;
+    struct sy_path first;
+    double cost = 0;
+    if (level == 0 || layers == 0) {
+        return 0;
+    }
+    if (s->chosen) {
+        first = s->found[0][d];
+    } else {
+        nas_controller_result(search_controller_at(s, d, 0), &first);
+    }
+    for (int l = 0; l < layers && l < path->layer_count; l++) {
+        path->block[l] = first.block[l];
+        if (pick != NULL) {
+            pick[l] = NAS_PICK_BLOCK;
+        }
+        cost += s->costs.block[l][first.block[l]];
+    }
+    return cost;
 }
 
 /* The folder is made before the first step, so that one who cannot write

@@ -16,14 +16,17 @@ struct choosing {
     struct nas_proposal proposal[SY_MAX_DOMAINS]; /* of one candidate */
     double accuracy[SY_MAX_DOMAINS];
     double best[SY_MAX_DOMAINS]; /* reward of the path that is chosen */
+    int level[SY_MAX_DOMAINS];
+    double shared[SY_MAX_DOMAINS]; /* cost of the beginning it need not pay */
 };
 
 /* Candidate `index` of every domain: 0 is the most likely path. */
-static void draw(const struct searching *s, int index, struct choosing *c)
+static void draw(struct searching *s, int index, struct choosing *c)
 {
     static const struct nas_warmup none;
     for (int d = 0; d < s->domains; d++) {
-        const struct nas_controller *controller = search_controller(s, d);
+        const struct nas_controller *controller =
+            search_controller_at(s, d, c->level[d]);
         int whose = s->controller_count == 1 ? 0 : d;
         struct sy_rng rng =
             sy_rng_stream(s->config.seed, SY_RNG_PATH, (uint64_t)s->steps,
@@ -32,26 +35,27 @@ static void draw(const struct searching *s, int index, struct choosing *c)
         if (index == 0) {
             nas_controller_result(controller, &c->proposal[d].path);
         }
+        c->shared[d] = search_share_prefix(
+            s, d, c->level[d], &c->proposal[d].path, c->proposal[d].pick);
     }
 }
 
-static double reward_of(const struct searching *s, const struct choosing *c,
-                        int d)
+static double reward_of(struct searching *s, const struct choosing *c, int d)
 {
     const struct nas_search_config *options = search_options(s);
-    double reward = nas_reward(&options->reward, c->accuracy[d],
-                               nas_cost_proposal(&s->costs, d, &c->proposal[d]),
-                               options->target[d]);
+    double cost =
+        nas_cost_proposal(&s->costs, d, &c->proposal[d]) - c->shared[d];
+    double reward = nas_reward(&options->reward, c->accuracy[d], cost,
+                               options->level[c->level[d]][d]);
     if (options->reward.sharing > 0 && s->controller_count > 1) {
-        reward -=
-            options->reward.sharing *
-            nas_private_share(&s->sharing, s->controller, d, &c->proposal[d]);
+        reward -= options->reward.sharing *
+                  search_private_share(s, d, c->level, &c->proposal[d]);
     }
     return reward;
 }
 
 /* Takes the candidate where it is better than those before. */
-static void keep_better(const struct searching *s, struct choosing *c,
+static void keep_better(struct searching *s, struct choosing *c,
                         struct sy_path *path, double *accuracy)
 {
     double reward[SY_MAX_DOMAINS], mean = 0;
@@ -69,8 +73,9 @@ static void keep_better(const struct searching *s, struct choosing *c,
     }
 }
 
-enum sy_status search_choose(struct searching *s, struct sy_path *path,
-                             double *accuracy, struct sy_error *err)
+enum sy_status search_choose(struct searching *s, int level,
+                             struct sy_path *path, double *accuracy,
+                             struct sy_error *err)
 {
     struct choosing c;
     struct sy_path drawn[SY_MAX_DOMAINS];
@@ -79,6 +84,8 @@ enum sy_status search_choose(struct searching *s, struct sy_path *path,
                     ? 1
                     : search_options(s)->final_paths;
     for (int d = 0; d < s->domains; d++) {
+        int last = search_options(s)->levels[d] - 1;
+        c.level[d] = level < last ? level : last;
         c.best[d] = -HUGE_VAL;
     }
     for (int i = 0; i < count; i++) {
@@ -89,5 +96,6 @@ enum sy_status search_choose(struct searching *s, struct sy_path *path,
         SY_TRY(nas_supernet_accuracy(&s->net, drawn, c.accuracy, err));
         keep_better(s, &c, path, accuracy);
     }
+    s->chosen = true;
     return SY_OK;
 }

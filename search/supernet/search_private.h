@@ -18,10 +18,17 @@ struct searching {
     struct nas_sharing sharing;
 
     int domains;
-    int controller_count; /* 1 with a common path */
-    struct nas_controller controller[SY_MAX_DOMAINS];
+    /* 1 with a common path; else one per target: [level * domains + domain],
+       without state where the domain has no such level. */
+    int controller_count;
+    struct nas_controller controller[NAS_MAX_TARGETS * SY_MAX_DOMAINS];
     size_t controller_floats; /* of all together */
     float *controller_saved;  /* their states, as the checkpoint has them */
+
+    /* The paths that the search ends with; found[0] from the end of the search
+       on, `chosen`, is what is laid under the others. */
+    struct sy_path found[NAS_MAX_TARGETS][SY_MAX_DOMAINS];
+    bool chosen;
 
     int paths;                      /* scored per domain and step */
     struct nas_proposal *proposals; /* domains x paths */
@@ -46,12 +53,37 @@ static inline const struct nas_search_config *search_options(
     return &s->config.search;
 }
 
-/* The controller of a domain; with a common path they share one. */
+/*
+ * The level whose turn it is: a domain with several targets looks for one path
+ * in each step, and its controllers take turns.
+ */
+static inline int search_level(const struct searching *s, int d)
+{
+    return (int)(s->step % s->config.search.levels[d]);
+}
+
+/* The controller of a domain at a level; with a common path they share one. */
+static inline struct nas_controller *search_controller_at(struct searching *s,
+                                                          int d, int level)
+{
+    return &s->controller[s->controller_count == 1 ? 0
+                                                   : level * s->domains + d];
+}
+
+/* Its dearest level's: what people see of a domain. */
 static inline const struct nas_controller *search_controller(
     const struct searching *s, int d)
 {
-    return &s->controller[s->controller_count == 1 ? 0 : d];
+    int last = s->config.search.levels[d] - 1;
+    return &s->controller[s->controller_count == 1 ? 0 : last * s->domains + d];
 }
+
+/*
+ * Lays the first layers of the domain's cheapest path under a path of another
+ * level, and returns the cost of their blocks, which it need not pay again.
+ */
+double search_share_prefix(struct searching *s, int d, int level,
+                           struct sy_path *path, enum nas_pick *pick);
 
 /*
  * Opens all that the job needs, its checkpoint too where it resumes; after a
@@ -60,16 +92,23 @@ static inline const struct nas_controller *search_controller(
 enum sy_status searching_open(struct searching *s, struct sy_error *err);
 void searching_close(struct searching *s);
 
+/* The share of the proposal's parameters that no other domain uses, these
+   being at the levels level[domain]. */
+double search_private_share(struct searching *s, int d, const int *level,
+                            const struct nas_proposal *proposal);
+
 /* Does step s->step; the caller counts it. */
 enum sy_status search_step(struct searching *s, struct sy_error *err);
 
 /*
- * The path of every domain and its accuracy on all held-out images: of the
+ * The path of every domain for this level, or its last where it has fewer (0
+ * is to be asked for first), and its accuracy on all held-out images: of the
  * controller's most likely path and `final_paths` - 1 that it draws, the one
  * of the highest reward. The first of equal ones.
  */
-enum sy_status search_choose(struct searching *s, struct sy_path *path,
-                             double *accuracy, struct sy_error *err);
+enum sy_status search_choose(struct searching *s, int level,
+                             struct sy_path *path, double *accuracy,
+                             struct sy_error *err);
 
 /* After the last step: fills in the report and writes paths.json. */
 enum sy_status search_result(struct searching *s,

@@ -3,6 +3,7 @@
  * they come from.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/json.h"
@@ -36,7 +37,35 @@ static json_t *make_provenance(const struct searching *s)
     return made;
 }
 
-static enum sy_status save_paths(const struct searching *s,
+/*
+ * The experts of a domain: "main" for its last target, and before it "e0",
+ * "e1", ... for those below.
+ */
+static void add_experts(struct searching *s, struct sy_paths *paths,
+                        const struct nas_search_report *report, int d)
+{
+    int levels = search_options(s)->levels[d];
+    for (int k = 0; k < levels; k++) {
+        struct sy_paths_entry *entry = &paths->entry[paths->count++];
+        struct sy_cost size = report->domain[d].size;
+        bool main = k + 1 == levels;
+        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
+        if (main) {
+            memcpy(entry->expert, "main", sizeof "main");
+        } else {
+            (void)snprintf(entry->expert, sizeof entry->expert, "e%d", k);
+        }
+        entry->path = report->domain[d].path;
+        if (!main) {
+            entry->path = s->found[k][d];
+            size = sy_network_path_cost(s->net.network, &entry->path, d);
+        }
+        entry->madds = size.madds;
+        entry->params = size.params;
+    }
+}
+
+static enum sy_status save_paths(struct searching *s,
                                  struct nas_search_report *report,
                                  struct sy_error *err)
 {
@@ -47,12 +76,7 @@ static enum sy_status save_paths(const struct searching *s,
         return sy_fail(err, SY_NO_MEMORY, "search: no memory");
     }
     for (int d = 0; d < s->domains; d++) {
-        struct sy_paths_entry *entry = &paths->entry[paths->count++];
-        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
-        memcpy(entry->expert, "main", sizeof "main");
-        entry->path = report->domain[d].path;
-        entry->madds = report->domain[d].size.madds;
-        entry->params = report->domain[d].size.params;
+        add_experts(s, paths, report, d);
     }
     root = sy_paths_to_json(paths);
     if (root == NULL ||
@@ -102,6 +126,16 @@ static void save_page(const struct searching *s,
     }
 }
 
+static int most_levels(const struct searching *s)
+{
+    int most = 1;
+    for (int d = 0; d < s->domains; d++) {
+        int levels = search_options(s)->levels[d];
+        most = levels > most ? levels : most;
+    }
+    return most;
+}
+
 /* The domains' paths, what they are worth, and paths.json. */
 enum sy_status search_result(struct searching *s,
                              struct nas_search_report *report,
@@ -111,7 +145,10 @@ enum sy_status search_result(struct searching *s,
     double accuracy[SY_MAX_DOMAINS];
     report->steps = s->steps;
     report->domain_count = s->domains;
-    SY_TRY(search_choose(s, path, accuracy, err));
+    for (int k = 0; k < most_levels(s); k++) {
+        SY_TRY(search_choose(s, k, s->found[k], accuracy, err));
+        memcpy(path, s->found[k], sizeof path);
+    }
     for (int d = 0; d < s->domains; d++) {
         double target = search_options(s)->target[d];
         double cost = nas_cost_path(&s->costs, d, &path[d]);

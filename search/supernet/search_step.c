@@ -5,6 +5,10 @@
  * domain and slot): slot 0 is the one that is trained, 1 and on are scored.
  * The scored ones are drawn anew, so that no path is favoured because the
  * weights have just moved along it.
+ *
+ * A domain with several targets has a controller for each, and they take
+ * turns, step by step: its weights see the paths of all of them, and each
+ * controller learns from its own.
  */
 #include <math.h>
 
@@ -31,14 +35,37 @@ static void propose(struct searching *s, int first, int count)
     struct nas_warmup warmup = warmup_at(s);
     for (int d = 0; d < s->domains; d++) {
         int whose = s->controller_count == 1 ? 0 : d;
+        int level = search_level(s, d);
         for (int i = 0; i < count; i++) {
+            struct nas_proposal *proposal = &s->proposals[d * count + i];
             struct sy_rng rng =
                 sy_rng_stream(s->config.seed, SY_RNG_PATH, (uint64_t)s->step,
                               dom_slot((uint32_t)whose, first + i));
-            nas_controller_propose(&s->controller[whose], &warmup, &rng,
-                                   &s->proposals[d * count + i]);
+            nas_controller_propose(search_controller_at(s, d, level), &warmup,
+                                   &rng, proposal);
+            (void)search_share_prefix(s, d, level, &proposal->path,
+                                      proposal->pick);
         }
     }
+}
+
+/* What the proposal costs beyond the beginning that it shares. */
+static double added_cost(struct searching *s, int d,
+                         const struct nas_proposal *proposal)
+{
+    struct sy_path path = proposal->path;
+    return nas_cost_proposal(&s->costs, d, proposal) -
+           search_share_prefix(s, d, search_level(s, d), &path, NULL);
+}
+
+double search_private_share(struct searching *s, int d, const int *level,
+                            const struct nas_proposal *proposal)
+{
+    struct nas_controller turn[SY_MAX_DOMAINS];
+    for (int other = 0; other < s->domains; other++) {
+        turn[other] = *search_controller_at(s, other, level[other]);
+    }
+    return nas_private_share(&s->sharing, turn, d, proposal);
 }
 
 /* From accuracies to rewards, proposal by proposal. */
@@ -46,18 +73,21 @@ static void make_rewards(struct searching *s)
 {
     const struct nas_reward_config *config = &search_options(s)->reward;
     bool sharing = config->sharing > 0 && s->controller_count > 1;
+    int level[SY_MAX_DOMAINS];
+    for (int d = 0; d < s->domains; d++) {
+        level[d] = search_level(s, d);
+    }
     for (int i = 0; i < s->paths; i++) {
         double row[SY_MAX_DOMAINS];
         for (int d = 0; d < s->domains; d++) {
             int at = d * s->paths + i;
             const struct nas_proposal *proposal = &s->proposals[at];
-            row[d] = nas_reward(config, s->accuracy[at],
-                                nas_cost_proposal(&s->costs, d, proposal),
-                                search_options(s)->target[d]);
+            row[d] =
+                nas_reward(config, s->accuracy[at], added_cost(s, d, proposal),
+                           search_options(s)->level[search_level(s, d)][d]);
             if (sharing) {
-                row[d] -=
-                    config->sharing *
-                    nas_private_share(&s->sharing, s->controller, d, proposal);
+                row[d] -= config->sharing *
+                          search_private_share(s, d, level, proposal);
             }
         }
         nas_reward_join(config, row, s->domains);
@@ -81,10 +111,12 @@ static void move_controllers(struct searching *s)
             }
         }
     }
-    for (int c = 0; c < s->controller_count; c++) {
-        nas_controller_update(&s->controller[c], s->step,
-                              &s->proposals[c * s->paths],
-                              &s->reward[c * s->paths], s->paths);
+    int learning = s->controller_count == 1 ? 1 : s->domains;
+    for (int d = 0; d < learning; d++) {
+        nas_controller_update(search_controller_at(s, d, search_level(s, d)),
+                              s->step / search_options(s)->levels[d],
+                              &s->proposals[d * s->paths],
+                              &s->reward[d * s->paths], s->paths);
     }
 }
 

@@ -388,10 +388,53 @@ static void move_weights(struct training *t, const double *loss,
     }
 }
 
+/* The segment of the dearest expert of the same domain, which teaches. */
+static int teacher_of(const struct training *t, int segment)
+{
+    int best = segment;
+    int64_t most = -1;
+    for (int s = 0; s < t->segment_count; s++) {
+        int d = t->segment[s].domain;
+        if (d == t->segment[segment].domain) {
+            int64_t madds =
+                sy_network_path_cost(t->network, &t->network->expert[s].path, d)
+                    .madds;
+            best = madds > most ? s : best;
+            most = madds > most ? madds : most;
+        }
+    }
+    return best;
+}
+
+/*
+ * The loss of one segment: of the labels, and with train.distil in part of the
+ * answers of the domain's dearest expert, which saw the same images.
+ */
+static struct sy_head_loss segment_loss(struct training *t, int s,
+                                        double weight)
+{
+    const struct sy_head_type *head = &sy_head_classify;
+    int d = t->segment[s].domain, count = t->images[d];
+    int classes = t->network->domain[d].classes;
+    int teacher = t->config->train.distil > 0 ? teacher_of(t, s) : s;
+    double part = teacher != s ? t->config->train.distil : 0.0;
+    struct sy_head_loss one =
+        head->loss(sy_tape_outputs(t->tape, s), t->labels[d], count, classes,
+                   t->config->train.smoothing, (1.0 - part) * weight, count,
+                   sy_tape_output_grads(t->tape, s));
+    if (part > 0) {
+        double told = head->imitate(sy_tape_outputs(t->tape, s),
+                                    sy_tape_outputs(t->tape, teacher), count,
+                                    classes, part * weight, count,
+                                    sy_tape_output_grads(t->tape, s));
+        one.loss = (1.0 - part) * one.loss + part * told;
+    }
+    return one;
+}
+
 /* Losses and their gradients; a domain's weight is split over its experts. */
 static enum sy_status take_losses(struct training *t, struct sy_error *err)
 {
-    const struct sy_head_type *head = &sy_head_classify;
     double loss[SY_MAX_DOMAINS] = {0};
     double right[SY_MAX_DOMAINS] = {0};
     int experts[SY_MAX_DOMAINS] = {0};
@@ -401,10 +444,7 @@ static enum sy_status take_losses(struct training *t, struct sy_error *err)
     for (int s = 0; s < t->segment_count; s++) {
         int d = t->segment[s].domain;
         int count = t->images[d];
-        struct sy_head_loss one = head->loss(
-            sy_tape_outputs(t->tape, s), t->labels[d], count,
-            t->network->domain[d].classes, t->config->train.smoothing,
-            t->weight[d] / experts[d], count, sy_tape_output_grads(t->tape, s));
+        struct sy_head_loss one = segment_loss(t, s, t->weight[d] / experts[d]);
         loss[d] += one.loss / experts[d];
         right[d] += (double)one.correct / count / experts[d];
     }

@@ -63,6 +63,38 @@ static enum sy_status choose_expert(const struct sy_network *network,
                    (long long)cheapest);
 }
 
+/*
+ * That the budget pays for the root gate and then for an answer, whichever
+ * domain is found.
+ */
+static enum sy_status check_any(const struct sy_network *network,
+                                int64_t max_madds, struct sy_error *err)
+{
+    int gate = sy_network_gate(network, sy_network_root_gate(network));
+    int64_t most = 0;
+    for (int d = 0; d < network->domain_count; d++) {
+        int64_t least = sy_route_least_madds(network->route[d], network);
+        most = least > most ? least : most;
+    }
+    most += network->unit[gate].cost.madds;
+    return max_madds == 0 || max_madds >= most
+               ? SY_OK
+               : sy_fail(err, SY_BAD_INPUT,
+                         "parameters.max_madds: without a domain it has to "
+                         "pay for an answer of any: expected at least %lld, "
+                         "found %lld",
+                         (long long)most, (long long)max_madds);
+}
+
+static void set_params(struct srv_job *job, const struct srv_model *model,
+                       const struct srv_params *params)
+{
+    job->max_madds = params->max_madds;
+    job->model = srv_model_index(model);
+    job->priority = params->priority;
+    job->timeout_ns = params->timeout_ns;
+}
+
 enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
                          const struct srv_params *params, int image_count,
                          struct sy_error *err)
@@ -70,6 +102,12 @@ enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
     struct srv_live *live = model->live;
     int domain;
     SY_TRY(srv_model_domain(model, params->domain, &domain, err));
+    if (domain < 0) {
+        SY_TRY(check_any(live->network, params->max_madds, err));
+        SY_TRY(srv_job_new_finding(job, live, image_count, err));
+        set_params(*job, model, params);
+        return SY_OK;
+    }
     struct srv_pick pick =
         srv_trial_pick(live, domain, model->ticket, model->pin);
     int expert = -1;
@@ -81,10 +119,7 @@ enum sy_status srv_admit(struct srv_job **job, const struct srv_model *model,
     struct srv_job *made = NULL;
     SY_TRY(srv_job_new_picked(&made, live, domain, &pick, image_count, err));
     made->expert = expert;
-    made->max_madds = params->max_madds;
-    made->model = srv_model_index(model);
-    made->priority = params->priority;
-    made->timeout_ns = params->timeout_ns;
+    set_params(made, model, params);
     *job = made;
     return SY_OK;
 }

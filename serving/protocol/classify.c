@@ -34,13 +34,28 @@ static void release(void *state)
     sy_free(work);
 }
 
+static void put_route(struct srv_text *text, const struct srv_job *job);
+
+/* The answer to an image of none of the domains. */
+static void put_nothing(struct srv_text *text, const struct srv_job *job)
+{
+    srv_text_puts(text, "{\"domain\":null,\"label\":null,\"probability\":null,"
+                        "\"top\":[],\"domain_probability\":");
+    srv_text_float(text, job->found[0].sureness);
+    put_route(text, job);
+}
+
 static void put_answer(struct srv_text *text, const struct srv_job *job)
 {
-    const struct sy_network *network = srv_job_network(job);
-    const struct sy_domain *domain = srv_job_domain(job);
     int top[TOP_CLASSES];
+    int at = srv_job_image_domain(job, 0);
+    if (at < 0) {
+        put_nothing(text, job);
+        return;
+    }
+    const struct sy_domain *domain = &srv_job_network(job)->domain[at];
     int count =
-        sy_top_classes(job->probabilities, job->classes, top, TOP_CLASSES);
+        sy_top_classes(job->probabilities, domain->classes, top, TOP_CLASSES);
     srv_text_puts(text, "{\"domain\":");
     srv_text_string(text, domain->name);
     srv_text_puts(text, ",\"label\":");
@@ -55,7 +70,18 @@ static void put_answer(struct srv_text *text, const struct srv_job *job)
         srv_text_float(text, job->probabilities[top[i]]);
         srv_text_puts(text, "}");
     }
-    srv_text_puts(text, "],\"route\":{\"experts\":[");
+    srv_text_puts(text, "]");
+    if (job->found != NULL) {
+        srv_text_puts(text, ",\"domain_probability\":");
+        srv_text_float(text, job->found[0].sureness);
+    }
+    put_route(text, job);
+}
+
+static void put_route(struct srv_text *text, const struct srv_job *job)
+{
+    const struct sy_network *network = srv_job_network(job);
+    srv_text_puts(text, ",\"route\":{\"experts\":[");
     for (int i = 0; i < job->ran.count; i++) {
         srv_text_puts(text, i > 0 ? "," : "");
         srv_text_string(text, network->expert[job->ran.expert[i]].name);

@@ -87,21 +87,26 @@ static void put_classes(struct sink *sink, const struct srv_job *job,
     sy_free(top);
 }
 
-/* One value per image: the domain's name, the label, or its probability. */
+/*
+ * One value per image: the domain's name, the label, or its probability. Where
+ * the root gate abstained these are "", "" and the likeliest domain's.
+ */
 static void put_column(struct sink *sink, const struct srv_job *job,
                        enum srv_output output)
 {
-    const struct sy_domain *domain = srv_job_domain(job);
     for (int n = 0; n < job->image_count; n++) {
-        int best = srv_job_class(job, n);
+        int best = srv_job_class(job, n), at = srv_job_image_domain(job, n);
+        const struct sy_domain *domain =
+            at >= 0 ? &srv_job_network(job)->domain[at] : NULL;
+        const float *row =
+            job->probabilities + (size_t)n * (size_t)job->classes;
         if (output == SRV_OUT_DOMAIN) {
-            put_text(sink, domain->name);
+            put_text(sink, domain != NULL ? domain->name : "");
         } else if (output == SRV_OUT_LABEL) {
-            put_text(sink, domain->labels[best]);
+            put_text(sink, domain != NULL ? domain->labels[best] : "");
         } else {
-            const float *row =
-                job->probabilities + (size_t)n * (size_t)job->classes;
-            put_floats(sink, &row[best], 1);
+            put_floats(
+                sink, domain != NULL ? &row[best] : &job->found[n].sureness, 1);
         }
     }
 }
@@ -181,7 +186,7 @@ static void put_head(struct srv_text *json, const struct srv_infer *infer)
                     ",\"model_version\":\"%s\",\"parameters\":{"
                     "\"snapshot\":\"%s\",\"domain\":",
                     srv_job_label(job), srv_job_label(job));
-    srv_text_string(json, srv_job_domain(job)->name);
+    srv_text_string(json, srv_job_domain_name(job));
     srv_text_puts(json, ",\"experts\":");
     srv_text_string(json, srv_way_experts(job, experts));
     srv_text_puts(json, ",\"exit\":");

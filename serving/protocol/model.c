@@ -101,7 +101,7 @@ enum sy_status srv_model_domain(const struct srv_model *model, const char *name,
                              model->name, own, name);
     }
     int found = name == NULL ? -1 : sy_network_find_domain(network, name);
-    if (found >= 0) {
+    if (found >= 0 || (name == NULL && sy_network_root_gate(network) >= 0)) {
         *domain = found;
         return SY_OK;
     }

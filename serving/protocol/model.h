@@ -2,8 +2,9 @@
  * model.h - model names: NET.DOMAIN and NET.
  *
  * A served network NET with domains D1..Dn is n + 1 models: NET.D1 .. NET.Dn,
- * each an ordinary classifier, and NET itself, which needs to be told the
- * domain. No domain has a dot in its name, so the last dot separates.
+ * each an ordinary classifier, and NET itself, which is told the domain or has
+ * a root gate that finds it. No domain has a dot in its name, so the last dot
+ * separates.
  *
  * Thread: any.
  */
@@ -39,8 +40,8 @@ int srv_model_index(const struct srv_model *model);
 
 /*
  * The domain that answers: the model's own, from which a name may not differ,
- * or the one of that name in a whole network. SY_BAD_INPUT lists the ones
- * there are; a NULL name says that there is no root gate to find it.
+ * or the one of that name in a whole network; -1 without a name where a root
+ * gate can find it. SY_BAD_INPUT lists the ones there are.
  */
 enum sy_status srv_model_domain(const struct srv_model *model, const char *name,
                                 int *domain, struct sy_error *err) SY_MUST_USE;

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+/* The route that the first image went; NULL: it was of no domain. */
 static const struct sy_route *route_of(const struct srv_job *job)
 {
-    return srv_job_network(job)->route[job->pick.named_domain];
+    int domain = srv_job_image_domain(job, 0);
+    return domain >= 0 ? srv_job_network(job)->route[domain] : NULL;
 }
 
 const char *srv_way_experts(const struct srv_job *job, char *text)
@@ -30,14 +32,19 @@ const char *srv_way_experts(const struct srv_job *job, char *text)
 
 const char *srv_way_exit(const struct srv_job *job)
 {
+    if (job->ran.count == 0) {
+        return ""; /* the root gate abstained, and nobody was asked */
+    }
     return job->exit >= 0 ? srv_job_network(job)->expert[job->exit].name
                           : "several";
 }
 
 char *srv_way_explain(const struct srv_job *job)
 {
-    json_t *told =
-        sy_route_explain(route_of(job), srv_job_network(job), &job->way);
+    const struct sy_route *route = route_of(job);
+    json_t *told = route == NULL ? json_array()
+                                 : sy_route_explain(route, srv_job_network(job),
+                                                    &job->way);
     char *text = told != NULL
                      ? json_dumps(told, JSON_COMPACT | JSON_REAL_PRECISION(9))
                      : NULL;

@@ -38,7 +38,7 @@ static void degrade(struct srv_work *work)
 {
     struct srv_job *job = work->job;
     int percent = atomic_load(&work->server->degrade_percent);
-    if (percent == 0 || job->expert >= 0 ||
+    if (percent == 0 || job->expert >= 0 || job->found != NULL ||
         !(work->pressed ||
           srv_batcher_is_pressed(work->server->batcher, job->live))) {
         return;
@@ -129,7 +129,7 @@ bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
 static void put_facts(const struct srv_job *job, struct srv_facts *facts)
 {
     const struct srv_live *live = job->live;
-    const char *domain = srv_job_domain(job)->name;
+    const char *domain = srv_job_domain_name(job);
     bool whole = job->model == live->network->domain_count;
     snprintf(facts->model, sizeof facts->model, "%s%s%s", live->name,
              whole ? "" : ".", whole ? "" : domain);
@@ -173,11 +173,17 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
     };
     srv_stats_succeed(live->stats, job->model, &times);
     put_facts(job, &reply->facts);
-    srv_stats_add_images(live->stats, job->domain, job->image_count);
+    if (job->found == NULL) {
+        srv_stats_add_images(live->stats, job->domain, job->image_count);
+    }
+    for (int i = 0; job->found != NULL && i < job->image_count; i++) {
+        if (job->found[i].domain >= 0) {
+            srv_stats_add_images(live->stats, job->found[i].domain, 1);
+        }
+    }
     count_trial(job, times.total_ns);
     srv_reply_header_text(reply, "Switchyard-Snapshot", srv_job_label(job));
-    srv_reply_header_text(reply, "Switchyard-Domain",
-                          srv_job_domain(job)->name);
+    srv_reply_header_text(reply, "Switchyard-Domain", srv_job_domain_name(job));
     srv_reply_header_text(reply, "Switchyard-Experts", reply->facts.experts);
     srv_reply_header_text(reply, "Switchyard-Exit", srv_way_exit(job));
     srv_reply_header(reply, "Switchyard-Madds", "%lld", (long long)job->madds);
@@ -191,7 +197,10 @@ int srv_job_class(const struct srv_job *job, int image)
 {
     const float *row =
         job->probabilities + (size_t)image * (size_t)job->classes;
-    int best = 0;
-    (void)sy_top_classes(row, job->classes, &best, 1);
+    int best = 0, domain = srv_job_image_domain(job, image);
+    if (domain >= 0) {
+        (void)sy_top_classes(row, srv_job_network(job)->domain[domain].classes,
+                             &best, 1);
+    }
     return best;
 }

@@ -58,7 +58,8 @@ bool srv_work_done(struct srv_work *work, struct srv_reply *reply);
    route. */
 void srv_work_answered(struct srv_work *work, struct srv_reply *reply);
 
-/* The class of the i-th image: highest probability, ties to the lower. */
+/* The class of the i-th image: highest probability, ties to the lower; 0 where
+   no domain was found. */
 int srv_job_class(const struct srv_job *job, int image);
 
 #endif

@@ -97,7 +97,8 @@ cat >two.json <<'JSON'
   "colours": {"experts": [{"name": "main", "path": "0:2"}]}}}
 JSON
 gates=(--paths two.json --set 'train.root={"passes":4}'
-    --set train.routes.kind=gate --set train.routes.gate.passes=2)
+    --set train.routes.kind=gate --set train.routes.gate.passes=2
+    --set train.distil=0.5)
 run 0 train --out m/gates "${gates[@]}" --threads 1
 says err "root gate: finds the domain of"
 run 0 train --out m/gates "${gates[@]}" --threads 3

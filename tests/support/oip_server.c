@@ -36,13 +36,20 @@ static void set_routes(struct sy_network *network, const char *text)
     }
 }
 
+static double root_threshold =
+    -1; /* of the network to save; below 0: no gate */
+
 static void save_network(const char *name, uint64_t seed, const char *route)
 {
     struct sy_random_options options = {.seed = seed,
+                                        .gates = root_threshold >= 0,
                                         .experts = route != NULL ? 3 : 1};
     struct sy_network *network = sy_random_network(&options);
     struct sy_artefact artefact;
     struct sy_error err = {0};
+    if (root_threshold >= 0) {
+        network->gate[sy_network_root_gate(network)].threshold = root_threshold;
+    }
     if (route != NULL) {
         set_routes(network, route);
     }
@@ -98,6 +105,13 @@ void oip_set_up(void)
 void oip_set_up_route(const char *route)
 {
     set_up(route);
+}
+
+void oip_set_up_root(double threshold)
+{
+    root_threshold = threshold;
+    set_up(NULL);
+    root_threshold = -1;
 }
 
 void oip_tear_down(void)

@@ -25,6 +25,9 @@ void oip_set_up(void);
  * of this route (its JSON).
  */
 void oip_set_up_route(const char *route);
+
+/* As the first, with a root gate that abstains below this probability. */
+void oip_set_up_root(double threshold);
 void oip_tear_down(void);
 
 /* Saves the next version of a network into the repository; its input becomes

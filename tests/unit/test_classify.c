@@ -34,6 +34,19 @@ START_TEST(the_loss_of_two_classes_is_what_a_hand_computes)
 }
 END_TEST
 
+START_TEST(imitation_pulls_towards_the_teachers_answer)
+{
+    float outputs[] = {0.0f, (float)log(3.0)}; /* softmax 1/4, 3/4 */
+    float teacher[] = {5.0f, 5.0f};            /* 1/2, 1/2 */
+    float gradient[2] = {1.0f, 0.0f};
+    double loss = head->imitate(outputs, teacher, 1, 2, 2.0, 1, gradient);
+
+    ck_assert(fabs(loss - (log(4.0) - 0.5 * ln3)) < 1e-7);
+    ck_assert(fabs(gradient[0] - (1.0 - 0.5)) < 1e-7); /* added */
+    ck_assert(fabs(gradient[1] - 0.5) < 1e-7);
+}
+END_TEST
+
 START_TEST(smoothing_moves_part_of_the_target_to_every_class)
 {
     float outputs[] = {0.0f, (float)log(3.0)};
@@ -342,6 +355,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, the_loss_of_two_classes_is_what_a_hand_computes);
+    tcase_add_test(tc, imitation_pulls_towards_the_teachers_answer);
     tcase_add_test(tc, smoothing_moves_part_of_the_target_to_every_class);
     tcase_add_test(tc,
                    loss_is_a_mean_and_the_gradient_is_of_the_weighted_share);

@@ -451,6 +451,13 @@ static const struct {
     {"search.targets={\"a\":5}", "search.target: is missing: the cost that "
                                  "the paths of \"b\""},
     {"search.targets={\"z\":\"5\"}", "search.targets: \"z\": expected a num"},
+    {"search.target=[5,4]", "search.target: expected a number"},
+    {"search.target=[]", "search.target: expected a number"},
+    {"search.target=[1,2,3,4,5]", "search.target: expected a number"},
+    {"search={\"target\":5,\"shared_prefix\":-1}", "search.shared_prefix: "},
+    {"search={\"target\":[5,6],\"common_path\":true}",
+     "search.common_path: one path for"},
+    {"train.distil=1.5", "train.distil: "},
     {"search={\"target\":5,\"op_warmup\":0.5}", "search.controller: delay"},
     {"search={\"target\":5,\"width_warmup\":0.5}", "search.controller: delay"},
     {"search={\"target\":5,\"op_warmup_from\":2}", "search.op_warmup_from: "},

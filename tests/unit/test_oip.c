@@ -146,6 +146,69 @@ START_TEST(the_whole_network_answers_when_it_is_told_the_domain)
 }
 END_TEST
 
+static const char *first_text(json_t *reply, size_t index, const char *name)
+{
+    return json_string_value(json_array_get(oip_output(reply, index, name), 0));
+}
+
+static double first_number(json_t *reply, size_t index, const char *name)
+{
+    return json_number_value(json_array_get(oip_output(reply, index, name), 0));
+}
+
+START_TEST(the_root_gate_finds_the_domain_that_a_request_leaves_open)
+{
+    char named[64];
+    oip_tear_down();
+    oip_set_up_root(0.0);
+    json_t *found = oip_infer("/v2/models/net/infer", 1, false, "", "");
+    const char *domain = first_text(found, 0, "domain");
+    snprintf(named, sizeof named, "\"parameters\":{\"domain\":\"%s\"},",
+             domain);
+    json_t *told = oip_infer("/v2/models/net/infer", 1, false, named, "");
+    ck_assert_str_eq(first_text(found, 1, "label"),
+                     first_text(told, 1, "label"));
+    ck_assert(first_number(found, 2, "probability") ==
+              first_number(told, 2, "probability"));
+    json_t *parameters = json_object_get(found, "parameters");
+    ck_assert_str_eq(json_string_value(json_object_get(parameters, "domain")),
+                     domain);
+    ck_assert_int_gt(json_integer_value(json_object_get(parameters, "madds")),
+                     json_integer_value(json_object_get(
+                         json_object_get(told, "parameters"), "madds")));
+    json_decref(found);
+    json_decref(told);
+    /* More images than a batch takes, each with a domain of its own. */
+    json_t *many = oip_infer("/v2/models/net/infer", 9, false, "", "");
+    ck_assert_uint_eq(json_array_size(oip_output(many, 0, "domain")), 9);
+    json_decref(many);
+    char *body =
+        oip_make_body(1, false, "\"parameters\":{\"max_madds\":10},", "");
+    oip_fails("/v2/models/net/infer", body, 400,
+              "without a domain it has to pay for an answer of any");
+    sy_free(body);
+}
+END_TEST
+
+START_TEST(the_root_gate_may_abstain)
+{
+    oip_tear_down();
+    oip_set_up_root(1.0);
+    json_t *reply = oip_infer("/v2/models/net/infer", 2, false, "", "");
+    json_t *parameters = json_object_get(reply, "parameters");
+    ck_assert_str_eq(first_text(reply, 0, "domain"), "");
+    ck_assert_str_eq(first_text(reply, 1, "label"), "");
+    double sure = first_number(reply, 2, "probability");
+    ck_assert(sure > 0.0 && sure < 1.0);
+    ck_assert_str_eq(json_string_value(json_object_get(parameters, "experts")),
+                     "");
+    json_decref(reply);
+    json_t *told = oip_infer("/v2/models/net.d1/infer", 1, false, "", "");
+    ck_assert_uint_gt(json_array_size(oip_output(told, 0, "probabilities")), 1);
+    json_decref(told);
+}
+END_TEST
+
 START_TEST(bad_requests_are_400_and_say_what_is_wrong)
 {
     char shape_text[64];
@@ -357,6 +420,9 @@ int main(void)
     tcase_add_test(tc, an_image_does_not_depend_on_how_many_come_with_it);
     tcase_add_test(tc, outputs_are_selected_and_the_id_comes_back);
     tcase_add_test(tc, the_whole_network_answers_when_it_is_told_the_domain);
+    tcase_add_test(tc,
+                   the_root_gate_finds_the_domain_that_a_request_leaves_open);
+    tcase_add_test(tc, the_root_gate_may_abstain);
     tcase_add_test(tc, bad_requests_are_400_and_say_what_is_wrong);
     tcase_add_test(tc, pixels_outside_their_range_are_refused_by_index);
     tcase_add_test(tc, too_many_images_and_shared_memory_are_refused);

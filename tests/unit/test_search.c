@@ -35,6 +35,9 @@ static const struct way {
        "search.reward.cost=params", "search.target=3000",
        "search.width_warmup=0.2"}},
      9},
+    {{{"search.target=[7000,9000]", "search.targets={\"few\":9000}",
+       "search.shared_prefix=1"}},
+     9},
     {{{"search.controller.kind=random", "train.balance_domains=false",
        "search.op_warmup=0", "search.controller.delay=0"}},
      8}, /* 2 x 62 / (5 + 9 + 2) */
@@ -113,18 +116,21 @@ START_TEST(the_report_and_the_file_say_the_same_paths)
     sy_load_small_job(&config, &ways[_i].sets);
     sy_check_ok(sy_paths_load(&paths, report.paths_file, &config.network, &err),
                 err);
-    ck_assert_int_eq(paths.count, 3);
-    for (int d = 0; d < 3; d++) {
-        ck_assert_str_eq(paths.entry[d].domain, report.domain[d].name);
-        ck_assert_str_eq(paths.entry[d].expert, "main");
-        ck_assert(sy_path_equal(&paths.entry[d].path, &report.domain[d].path));
-        ck_assert_int_eq(paths.entry[d].madds, report.domain[d].size.madds);
+    int at = 0; /* "main" is the last of a domain's experts */
+    for (int d = 0; d < 3; d++, at++) {
+        at += config.search.levels[d] - 1;
+        const struct sy_paths_entry *entry = &paths.entry[at];
+        ck_assert_str_eq(entry->domain, report.domain[d].name);
+        ck_assert_str_eq(entry->expert, "main");
+        ck_assert(sy_path_equal(&entry->path, &report.domain[d].path));
+        ck_assert_int_eq(entry->madds, report.domain[d].size.madds);
         ck_assert(report.domain[d].accuracy >= 0);
         if (config.search.common_path) {
             ck_assert(
                 sy_path_equal(&paths.entry[d].path, &paths.entry[0].path));
         }
     }
+    ck_assert_int_eq(paths.count, at);
     ck_assert_double_eq(report.domain[2].accuracy, 1.0); /* of one class */
     nas_config_release(&config);
 }
@@ -213,6 +219,41 @@ START_TEST(what_cannot_be_searched_is_refused_before_any_work)
 }
 END_TEST
 
+START_TEST(several_targets_give_several_experts_with_a_common_beginning)
+{
+    static const struct way several = {
+        {{"search.target=[7000,9000]", "search.targets={\"few\":9000}",
+          "search.shared_prefix=1"}},
+        9};
+    struct nas_search_report report;
+    struct nas_config config;
+    struct sy_paths *paths = sy_alloc_zero(1, sizeof *paths);
+    int few = 0, others = 0;
+    put_files();
+    sy_check_ok(search(&several, "run", 1, false, false, &report), err);
+    sy_load_small_job(&config, &several.sets);
+    sy_check_ok(sy_paths_load(paths, sy_check_path("run/paths.json"),
+                              &config.network, &err),
+                err);
+    for (int i = 0; i < paths->count; i++) {
+        const struct sy_paths_entry *entry = &paths->entry[i];
+        bool is_few = strcmp(entry->domain, "few") == 0;
+        few += is_few;
+        others += !is_few;
+        if (!is_few && strcmp(entry->expert, "main") == 0) {
+            ck_assert_str_eq(paths->entry[i - 1].domain, entry->domain);
+            ck_assert_str_eq(paths->entry[i - 1].expert, "e0");
+            ck_assert_int_eq(paths->entry[i - 1].path.block[0],
+                             entry->path.block[0]);
+        }
+    }
+    ck_assert_int_eq(few, 1);
+    ck_assert_int_eq(others, 2 * (report.domain_count - 1));
+    sy_free(paths);
+    nas_config_release(&config);
+}
+END_TEST
+
 START_TEST(another_search_does_not_resume)
 {
     struct nas_search_report report;
@@ -295,6 +336,8 @@ static Suite *suite(void)
     tcase_add_test(tc, what_a_search_finds_can_be_trained);
     tcase_add_loop_test(tc, what_cannot_be_searched_is_refused_before_any_work,
                         0, (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_test(
+        tc, several_targets_give_several_experts_with_a_common_beginning);
     tcase_add_test(tc, another_search_does_not_resume);
     tcase_add_test(
         tc, a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint);

@@ -149,9 +149,9 @@ END_TEST
 static const char *save_as(json_t *metadata)
 {
     const struct sy_st_entry entry[3] = {
-        {"values", 1, {VALUES}, values, VALUES},
-        {"optimiser.0", 1, {VALUES}, slot, VALUES},
-        {"weighting", 1, {STATE}, state, STATE}};
+        {"values", 1, {VALUES}, values, NULL, VALUES},
+        {"optimiser.0", 1, {VALUES}, slot, NULL, VALUES},
+        {"weighting", 1, {STATE}, state, NULL, STATE}};
     ck_assert_ptr_nonnull(metadata);
     sy_check_ok(sy_st_save(sy_check_path("state.st"), entry, 3, metadata, &err),
                 err);

@@ -32,7 +32,7 @@ enum { MAX_ROUNDS = 201, MAX_STAGES = SY_MAX_LAYERS + 3, RUNS = 20 };
 /* One unit on the path, and what was found. */
 struct stage {
     const struct sy_unit *unit;
-    char text[80];
+    char text[192];
     double flops, weight_bytes, value_bytes;
     double us[MAX_ROUNDS]; /* of each round; then [0] is the median */
     double floor_us;
@@ -200,7 +200,7 @@ static void print_text(const struct roofline *r)
 /* Three rows a unit: against the peak, the bandwidth and the floor. */
 static void add_rows(const struct roofline *r, json_t *rows)
 {
-    char name[192], peer[48];
+    char name[320], peer[48];
     for (int i = 0; i < r->stage_count; i++) {
         const struct stage *s = &r->stage[i];
         double bytes = s->weight_bytes + s->value_bytes;

@@ -253,6 +253,9 @@ static void add_node(struct builder *b, const struct sy_node *node, uint32_t y)
         check(b, xnn_status_unsupported_parameter,
               "a norm or an activation that stands alone");
         break;
+    case SY_OP_CELLS:
+        check(b, xnn_status_unsupported_parameter, "a gate");
+        break;
     }
 }
 

@@ -7,8 +7,9 @@ command -v python3 >/dev/null || exit 77
 : "${SY_MAKE_MODEL:?}" "${SY_MAKE_PACK:?}"
 # shellcheck source=tests/integration/lib.sh
 . "$SY_SOURCE_DIR/tests/integration/lib.sh"
-kills=${SY_KILLS:-12}
-swaps=${SY_SWAPS:-40}
+[ -z "${SY_SANITIZED:-}" ] && few=1 || few=4 # sanitizers are slow
+kills=${SY_KILLS:-$((12 / few))}
+swaps=${SY_SWAPS:-$((40 / few))}
 driver=$SY_SOURCE_DIR/tests/integration/swaps.py
 server=0
 stop_server() {

@@ -6,10 +6,10 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
-#include "domains/batch/batch.h"
 #include "runtime/artefact/pack.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/rng.h"
+#include "search/eval/test_images.h"
 
 enum { DEFAULT_PROBES = 16 };
 
@@ -33,24 +33,16 @@ static enum sy_status read_probes(struct packing *p, const char *dir, int i,
 {
     const struct sy_network *network = p->network;
     const char *name = network->domain[p->domain[i].domain].name;
-    struct dom_domain *opened = NULL;
-    struct dom_loader *loader = NULL;
-    struct dom_options none = {0};
-    struct dom_loader_options options = {.split = DOM_TEST,
-                                         .height = network->spec.input.h,
-                                         .width = network->spec.input.w};
+    struct nas_test_images images;
     int labels[SY_PACK_MAX_PROBES];
-    enum sy_status status = SY_OK;
-    SY_TRY(dom_open(&opened, dir, name, &none, err));
-    SY_TRY_OUT(dom_loader_new(&loader, opened, &options, NULL, err));
-    if (count > dom_loader_images(loader)) {
-        count = dom_loader_images(loader);
+    SY_TRY(nas_test_images_open(&images, network, dir, name, NULL, err));
+    if (count > dom_loader_images(images.loader)) {
+        count = dom_loader_images(images.loader);
     }
-    status = dom_loader_read(loader, 0, count, p->probes[i], labels, err);
+    enum sy_status status =
+        dom_loader_read(images.loader, 0, count, p->probes[i], labels, err);
     p->domain[i].probe_count = count;
-out:
-    dom_loader_free(loader);
-    dom_close(opened);
+    nas_test_images_close(&images);
     return status;
 }
 

@@ -12,7 +12,8 @@
 #include "runtime/artefact/pack_parts.h"
 #include "runtime/base/memory.h"
 #include "runtime/network/compose.h"
-#include "runtime/network/join.h"
+#include "runtime/network/copy.h"
+#include "runtime/network/equal.h"
 
 /* What the description says of a unit's content. */
 static void read_content(const struct sy_pack *pack, int unit,
@@ -51,10 +52,7 @@ static void take_unit(struct sy_network *part, int unit,
                       const struct sy_network *base, int from)
 {
     const struct sy_unit *to = &part->unit[unit], *at = &base->unit[from];
-    for (int p = 0; p < to->plan.param_count; p++) {
-        memcpy(part->values + to->weight[p], base->values + at->weight[p],
-               sy_plan_param_count(&to->plan.param[p]) * sizeof(float));
-    }
+    sy_network_copy_weights(part, unit, base, from);
     bool shared = part->spec.norm == SY_NORM_SHARED || unit == part->stem;
     for (int n = 0; shared && n < to->plan.norm_count; n++) {
         memcpy(part->values + to->norm[n], base->values + at->norm[n],
@@ -149,11 +147,9 @@ static bool has_block(const struct sy_network *other,
                       const struct sy_network *network, int unit)
 {
     int layer = network->unit[unit].layer;
-    bool shared = network->spec.norm == SY_NORM_SHARED;
     for (int b = 0; b < other->spec.layer[layer].block_count; b++) {
-        int u = sy_network_block(other, layer, b);
-        if (sy_unit_equal(other, u, network, unit) &&
-            (!shared || sy_norms_equal(other, u, 0, network, unit, 0))) {
+        if (sy_block_equal(other, sy_network_block(other, layer, b), network,
+                           unit)) {
             return true;
         }
     }

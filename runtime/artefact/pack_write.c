@@ -14,7 +14,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/executor/executor.h"
 #include "runtime/network/compose.h"
-#include "runtime/network/join.h"
+#include "runtime/network/equal.h"
 
 /* A pack while it is written. */
 struct writing {

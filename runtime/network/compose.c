@@ -15,7 +15,8 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/base/memory.h"
-#include "runtime/network/join.h"
+#include "runtime/network/copy.h"
+#include "runtime/network/equal.h"
 
 enum { ID_DIGITS = 6, NETWORKS = 2 };
 
@@ -109,8 +110,7 @@ static bool is_used(const struct composing *c, int n, int layer, int block)
     return false;
 }
 
-/* Whether a block of another network, at place `b` already, can be this one.
-   In shared mode the one set of norms belongs to the block as well. */
+/* Whether a block of another network, at place `b` already, can be this one. */
 static bool is_same(const struct composing *c, int layer, int b, int n,
                     int block)
 {
@@ -119,21 +119,7 @@ static bool is_same(const struct composing *c, int layer, int b, int n,
     for (int o = 0; o < n; o++) {
         if (origin->block[o] >= 0) {
             int other = sy_network_block(c->net[o], layer, origin->block[o]);
-            return sy_unit_equal(c->net[o], other, c->net[n], unit) &&
-                   (c->spec.norm != SY_NORM_SHARED ||
-                    sy_norms_equal(c->net[o], other, 0, c->net[n], unit, 0));
-        }
-    }
-    return false;
-}
-
-static bool has_id(const struct sy_network_spec *spec, const char *id)
-{
-    for (int l = 0; l < spec->layer_count; l++) {
-        for (int b = 0; b < spec->layer[l].block_count; b++) {
-            if (strcmp(spec->layer[l].block[b].id, id) == 0) {
-                return true;
-            }
+            return sy_block_equal(c->net[o], other, c->net[n], unit);
         }
     }
     return false;
@@ -147,7 +133,7 @@ static void choose_id(struct composing *c, const struct sy_network *from,
     char hash[SY_HASH_TEXT_BYTES];
     struct sy_hash sum;
     memcpy(own, added->id, sizeof own);
-    for (uint32_t salt = 0; has_id(&c->spec, added->id); salt++) {
+    for (uint32_t salt = 0; sy_spec_has_id(&c->spec, added->id); salt++) {
         const struct sy_unit *at = &from->unit[unit];
         sy_hash_init(&sum);
         sy_hash_add(&sum, &salt, sizeof salt);
@@ -316,29 +302,6 @@ static enum sy_status build(struct composing *c, struct sy_error *err)
     return sy_network_new(&c->made, &parts, err);
 }
 
-static void copy_weights(struct sy_network *to, int unit,
-                         const struct sy_network *from, int source)
-{
-    const struct sy_unit *at = &to->unit[unit];
-    for (int p = 0; p < at->plan.param_count; p++) {
-        memcpy(to->values + at->weight[p],
-               from->values + from->unit[source].weight[p],
-               sy_plan_param_count(&at->plan.param[p]) * sizeof(float));
-    }
-}
-
-/* The norms of a unit for a domain, both of them by each network's numbers. */
-static void copy_norms(struct sy_network *to, int unit, int domain,
-                       const struct sy_network *from, int source, int theirs)
-{
-    const struct sy_plan *plan = &to->unit[unit].plan;
-    for (int n = 0; n < plan->norm_count; n++) {
-        memcpy(to->values + sy_network_norm(to, unit, domain, n),
-               from->values + sy_network_norm(from, source, theirs, n),
-               4 * (size_t)plan->norm[n].channels * sizeof(float));
-    }
-}
-
 static void fill_blocks(struct composing *c)
 {
     struct sy_network *made = c->made;
@@ -348,7 +311,7 @@ static void fill_blocks(struct composing *c)
             while (c->origin[l][b].block[n] < 0) {
                 n++;
             }
-            copy_weights(
+            sy_network_copy_weights(
                 made, sy_network_block(made, l, b), c->net[n],
                 sy_network_block(c->net[n], l, c->origin[l][b].block[n]));
         }
@@ -362,7 +325,7 @@ static void fill_expert(struct composing *c, int e)
     const struct sy_compose_domain *want = &c->want[to->domain];
     const struct sy_expert *from = &want->from->expert[c->expert_from[e]];
     for (int s = 0; s < sy_network_stages(made) - 1; s++) {
-        copy_norms(
+        sy_network_copy_norms(
             made, sy_network_stage_unit(made, s, &to->path, to->domain),
             to->domain, want->from,
             sy_network_stage_unit(want->from, s, &from->path, from->domain),
@@ -373,8 +336,8 @@ static void fill_expert(struct composing *c, int e)
 static enum sy_status fill(struct composing *c, struct sy_error *err)
 {
     struct sy_network *made = c->made;
-    copy_weights(made, made->stem, c->net[0], c->net[0]->stem);
-    copy_weights(made, made->trunk, c->net[0], c->net[0]->trunk);
+    sy_network_copy_weights(made, made->stem, c->net[0], c->net[0]->stem);
+    sy_network_copy_weights(made, made->trunk, c->net[0], c->net[0]->trunk);
     fill_blocks(c);
     for (int e = 0; e < made->expert_count; e++) {
         fill_expert(c, e);
@@ -383,13 +346,13 @@ static enum sy_status fill(struct composing *c, struct sy_error *err)
         int domain = made->gate[g].domain;
         const struct sy_network *from =
             domain < 0 ? c->net[0] : c->want[domain].from;
-        copy_weights(made, sy_network_gate(made, g), from,
-                     sy_network_gate(from, c->gate_from[g]));
+        sy_network_copy_weights(made, sy_network_gate(made, g), from,
+                                sy_network_gate(from, c->gate_from[g]));
     }
     for (int i = 0; i < c->count; i++) {
         const struct sy_compose_domain *want = &c->want[i];
-        copy_weights(made, sy_network_head(made, i), want->from,
-                     sy_network_head(want->from, want->domain));
+        sy_network_copy_weights(made, sy_network_head(made, i), want->from,
+                                sy_network_head(want->from, want->domain));
         if (want->expert == NULL) {
             SY_TRY(
                 sy_network_copy_route(made, i, want->from, want->domain, err));

@@ -23,6 +23,18 @@ bool sy_name_valid(const char *name)
            strspn(name, allowed) == length;
 }
 
+bool sy_spec_has_id(const struct sy_network_spec *spec, const char *id)
+{
+    for (int l = 0; l < spec->layer_count; l++) {
+        for (int b = 0; b < spec->layer[l].block_count; b++) {
+            if (strcmp(spec->layer[l].block[b].id, id) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 struct sy_block_place sy_spec_place(const struct sy_network_spec *spec,
                                     int layer)
 {

@@ -75,6 +75,9 @@ enum sy_status sy_spec_check(const struct sy_network_spec *spec,
 struct sy_block_place sy_spec_place(const struct sy_network_spec *spec,
                                     int layer);
 
+/* Whether some block of the spec has the id. */
+bool sy_spec_has_id(const struct sy_network_spec *spec, const char *id);
+
 /*
  * Reads a checked spec from the object `json` that stands at `place` of
  * `file`. Candidates without "id" get l<layer>b<index>. Every block is

@@ -3,6 +3,8 @@
  */
 #include "search/eval/evaluate.h"
 
+#include "search/eval/test_images.h"
+
 int64_t nas_domain_params(const struct sy_network *network, int domain)
 {
     int64_t params = 0;
@@ -33,29 +35,21 @@ enum sy_status nas_evaluate(struct nas_evaluation *evaluation,
 {
     const struct sy_network *network = sy_executor_network(executor);
     const struct sy_domain *known = &network->domain[domain];
-    struct dom_domain *opened = NULL;
-    struct dom_loader *loader = NULL;
-    struct dom_options none = {0};
-    struct dom_loader_options options = {
-        .split = DOM_TEST,
-        .height = network->spec.input.h,
-        .width = network->spec.input.w,
-    };
+    struct nas_test_images images;
     enum sy_status status = SY_OK;
-    SY_TRY(dom_open(&opened, dir, known->name, &none, err));
-    if (dom_classes(opened) != known->classes) {
-        status = sy_fail(err, SY_BAD_INPUT,
-                         "%s/%s: has %d classes, the model was trained for %d",
-                         dir, known->name, dom_classes(opened), known->classes);
+    SY_TRY(nas_test_images_open(&images, network, dir, known->name, pool, err));
+    if (dom_classes(images.domain) != known->classes) {
+        status =
+            sy_fail(err, SY_BAD_INPUT,
+                    "%s/%s: has %d classes, the model was trained for %d", dir,
+                    known->name, dom_classes(images.domain), known->classes);
         goto out;
     }
-    SY_TRY_OUT(dom_loader_new(&loader, opened, &options, pool, err));
     SY_TRY_OUT(nas_score_domain(&evaluation->score, executor, network, domain,
-                                loader, err));
+                                images.loader, err));
     evaluation->domain = domain;
     evaluation->params = nas_domain_params(network, domain);
 out:
-    dom_loader_free(loader);
-    dom_close(opened);
+    nas_test_images_close(&images);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/executor/top.h"
+#include "search/eval/test_images.h"
 
 /* Buffers of a batch. */
 struct pass {
@@ -95,14 +96,7 @@ enum sy_status nas_find(struct nas_finding *finding,
                         struct sy_error *err)
 {
     const struct sy_network *network = sy_executor_network(executor);
-    struct dom_domain *opened = NULL;
-    struct dom_loader *loader = NULL;
-    struct dom_options none = {0};
-    struct dom_loader_options options = {
-        .split = DOM_TEST,
-        .height = network->spec.input.h,
-        .width = network->spec.input.w,
-    };
+    struct nas_test_images images;
     enum sy_status status = SY_OK;
     struct pass pass = {0};
     struct sy_arena arena;
@@ -110,18 +104,16 @@ enum sy_status nas_find(struct nas_finding *finding,
     *finding =
         (struct nas_finding){.domain = sy_network_find_domain(network, name)};
     sy_arena_init(&arena, 0);
-    SY_TRY(dom_open(&opened, dir, name, &none, err));
+    SY_TRY(nas_test_images_open(&images, network, dir, name, pool, err));
     memcpy(finding->name, name, strlen(name) + 1);
-    SY_TRY_OUT(dom_loader_new(&loader, opened, &options, pool, err));
     if (!make_pass(&pass, &arena, network)) {
         status = sy_fail(err, SY_NO_MEMORY, "evaluation: no memory");
         goto out;
     }
-    SY_TRY_OUT(run(finding, &pass, executor, loader, err));
+    SY_TRY_OUT(run(finding, &pass, executor, images.loader, err));
 out:
     sy_arena_release(&arena);
-    dom_loader_free(loader);
-    dom_close(opened);
+    nas_test_images_close(&images);
     return status;
 }
 

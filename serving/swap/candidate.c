@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/network/equal.h"
 #include "runtime/network/join.h"
 
 enum { TIMED_RUNS = 7 };

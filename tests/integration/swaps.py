@@ -6,6 +6,7 @@
                                         kill -9 at N random moments
 """
 
+import http.client
 import json
 import os
 import random
@@ -165,8 +166,9 @@ class Server:
         self.process.wait()
 
 
-def swap_for_ever(url, paths, draw):
-    """Swaps with every kind of step until the server is gone."""
+def swap_for_ever(url, paths, draw, killed, failures):
+    """Swaps with every kind of step until the server is gone; what fails
+    before it was killed goes to `failures`."""
     i = draw.randrange(len(paths))
     try:
         while True:
@@ -180,8 +182,9 @@ def swap_for_ever(url, paths, draw):
             if draw.random() < 0.5:
                 act(url, swap["id"], "rollback")
                 packs(url, f"/{swap['id']}", method="DELETE")
-    except (OSError, ValueError, json.JSONDecodeError):
-        pass
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if not killed.is_set():
+            failures.append(error)
 
 
 def kills(command, repository, count, seed, paths):
@@ -210,12 +213,16 @@ def kills(command, repository, count, seed, paths):
                                        if line.startswith("pack ")])
         assert seen == {label}, (seen, lines)
         if n < count:
-            thread = threading.Thread(target=swap_for_ever,
-                                      args=(server.url, paths, draw))
+            killed, failures = threading.Event(), []
+            thread = threading.Thread(
+                target=swap_for_ever,
+                args=(server.url, paths, draw, killed, failures))
             thread.start()
             time.sleep(draw.uniform(0.0, 1.2))
+            killed.set()
             server.kill()
             thread.join()
+            assert not failures, failures
         else:
             server.kill()
     for a in names:

@@ -4,7 +4,6 @@
 # Needs SY_PROGRAM, SY_MAKE_MODEL and python3. SY_GOLDEN=record writes the
 # answers anew; read the difference before you keep it.
 set -u
-command -v python3 >/dev/null || exit 77
 : "${SY_PROGRAM:?}" "${SY_MAKE_MODEL:?}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

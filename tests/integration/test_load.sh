@@ -2,40 +2,15 @@
 # `switchyard load` against our server, and against one that misbehaves. Only
 # counts, and times that a slow machine makes longer, are looked at.
 set -eu
-command -v python3 >/dev/null || exit 77
-: "${SY_MAKE_MODEL:?}"
-# shellcheck source=tests/integration/lib.sh
-. "$SY_SOURCE_DIR/tests/integration/lib.sh"
-server=0
-stop_server() {
-    [ "$server" -eq 0 ] || kill "$server" 2>/dev/null || true
-    wait || true
-    server=0
-}
-trap 'stop_server; cleanup' EXIT
-
-# await FILE: its first line that ends with an address.
-await() {
-    for _ in $(seq 400); do
-        url=$(sed -n 's/.*\(http:[^ ]*\)$/\1/p' "$1")
-        [ -n "$url" ] && return
-        sleep 0.05
-    done
-    fail "no server: $(cat "$1")"
-}
-
-# told EXPRESSION: Python's view of the document r in the file out.
-told() {
-    python3 -c "import json; r = json.load(open('out')); assert $1, r" ||
-        fail "expected $1"
-}
+# shellcheck source=tests/integration/server.sh
+. "$SY_SOURCE_DIR/tests/integration/server.sh"
 
 say "our server: all three ways to send"
 "$SY_MAKE_MODEL" models/net 1 >/dev/null
 : >listen
 "$SY_PROGRAM" serve models --port 0 >listen 2>log &
 server=$!
-await listen
+await_address listen
 for way in binary json image; do
     run 0 sy load "$url" --send $way --clients 3 --requests 60 --inputs 4 \
         --warmup 0 --timeout 60 --json
@@ -109,10 +84,10 @@ bad() {
     : >listen # the one before must not be found
     python3 bad.py "$mode" >listen 2>log &
     server=$!
-    await listen
+    await_address listen
     run "$status" sy load "$url" --send json --inputs 1 --warmup 0 \
         --timeout 60 --json "$@"
-    stop_server
+    drop_server
 }
 bad drift 1 --clients 1 --requests 20
 told 'r["failed"]["other_bits"] == 15 and r["done"] == 5'

@@ -3,43 +3,24 @@
 # and kill -9. No time is asserted; bench/swap measures. SY_KILLS=50 and
 # SY_SWAPS=1000 ask for more of it.
 set -eu
-command -v python3 >/dev/null || exit 77
-: "${SY_MAKE_MODEL:?}" "${SY_MAKE_PACK:?}"
-# shellcheck source=tests/integration/lib.sh
-. "$SY_SOURCE_DIR/tests/integration/lib.sh"
+: "${SY_MAKE_PACK:?}"
+# shellcheck source=tests/integration/server.sh
+. "$SY_SOURCE_DIR/tests/integration/server.sh"
 [ -z "${SY_SANITIZED:-}" ] && few=1 || few=4 # sanitizers are slow
 kills=${SY_KILLS:-$((12 / few))}
 swaps=${SY_SWAPS:-$((40 / few))}
 driver=$SY_SOURCE_DIR/tests/integration/swaps.py
-server=0
-stop_server() {
-    [ "$server" -eq 0 ] || kill "$server" 2>/dev/null || true
-    wait || true
-    server=0
-}
-trap 'stop_server; cleanup' EXIT
 
 start_server() { # ARGUMENT...
     : >listen
     "$SY_PROGRAM" serve models --port 0 "$@" >listen 2>log &
     server=$!
-    for _ in $(seq 400); do
-        url=$(sed -n 's/.*\(http:[^ ]*\)$/\1/p' listen)
-        [ -n "$url" ] && break
-        sleep 0.05
-    done
-    [ -n "$url" ] || fail "no server: $(cat log)"
+    await_address listen
     for _ in $(seq 400); do
         curl -fs "$url/v2/health/ready" >ready 2>err && return
         sleep 0.05
     done
     fail "not ready: $(cat log)"
-}
-
-# told EXPRESSION: Python's view of the document r in the file out.
-told() {
-    python3 -c "import json; r = json.load(open('out')); assert $1, r" ||
-        fail "expected $1 in $(cat out)"
 }
 
 "$SY_MAKE_MODEL" models/net 1 "" 10 >/dev/null

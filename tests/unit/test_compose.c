@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "runtime/network/join.h"
+#include "runtime/network/equal.h"
 #include "tests/support/check_main.h"
 #include "tests/support/random_network.h"
 

@@ -7,6 +7,7 @@
 
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/memory.h"
+#include "runtime/network/equal.h"
 #include "runtime/network/join.h"
 #include "runtime/network/network.h"
 #include "tests/support/check_main.h"

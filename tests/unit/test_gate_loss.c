@@ -100,25 +100,32 @@ static void draw(struct batch *batch, uint64_t seed)
     }
 }
 
+/* Holds every slope of the loss against a finite difference. */
+static void check_noisy_slopes(const struct nas_gate_noisy *options,
+                               struct batch *b)
+{
+    double d[SAMPLES * 2 * CHILDREN], unused[SAMPLES * 2 * CHILDREN];
+    (void)nas_gate_noisy_loss(options, SAMPLES, b->scores, b->noise,
+                              b->likelihood, d);
+    for (int i = 0; i < SAMPLES * 2 * CHILDREN; i++) {
+        double at = b->scores[i];
+        b->scores[i] = at + 1e-6;
+        double up = nas_gate_noisy_loss(options, SAMPLES, b->scores, b->noise,
+                                        b->likelihood, unused);
+        b->scores[i] = at - 1e-6;
+        double down = nas_gate_noisy_loss(options, SAMPLES, b->scores, b->noise,
+                                          b->likelihood, unused);
+        b->scores[i] = at;
+        ck_assert_double_eq_tol(d[i], (up - down) / 2e-6, 1e-5);
+    }
+}
+
 START_TEST(slopes_of_noisy_gating_without_balance_are_finite_differences)
 {
     struct batch b;
-    double d[SAMPLES * 2 * CHILDREN], unused[SAMPLES * 2 * CHILDREN];
     const struct nas_gate_noisy options = {CHILDREN, 1 + _i % CHILDREN, 0.0};
     draw(&b, (uint64_t)_i);
-    (void)nas_gate_noisy_loss(&options, SAMPLES, b.scores, b.noise,
-                              b.likelihood, d);
-    for (int i = 0; i < SAMPLES * 2 * CHILDREN; i++) {
-        double at = b.scores[i];
-        b.scores[i] = at + 1e-6;
-        double up = nas_gate_noisy_loss(&options, SAMPLES, b.scores, b.noise,
-                                        b.likelihood, unused);
-        b.scores[i] = at - 1e-6;
-        double down = nas_gate_noisy_loss(&options, SAMPLES, b.scores, b.noise,
-                                          b.likelihood, unused);
-        b.scores[i] = at;
-        ck_assert_double_eq_tol(d[i], (up - down) / 2e-6, 1e-5);
-    }
+    check_noisy_slopes(&options, &b);
 }
 END_TEST
 
@@ -126,22 +133,9 @@ START_TEST(the_slope_of_importance_is_a_finite_difference)
 {
     /* With top = E the load is constant, so balance is importance alone. */
     struct batch b;
-    double d[SAMPLES * 2 * CHILDREN], unused[SAMPLES * 2 * CHILDREN];
     const struct nas_gate_noisy options = {CHILDREN, CHILDREN, 0.7};
     draw(&b, 77);
-    (void)nas_gate_noisy_loss(&options, SAMPLES, b.scores, b.noise,
-                              b.likelihood, d);
-    for (int i = 0; i < SAMPLES * 2 * CHILDREN; i++) {
-        double at = b.scores[i];
-        b.scores[i] = at + 1e-6;
-        double up = nas_gate_noisy_loss(&options, SAMPLES, b.scores, b.noise,
-                                        b.likelihood, unused);
-        b.scores[i] = at - 1e-6;
-        double down = nas_gate_noisy_loss(&options, SAMPLES, b.scores, b.noise,
-                                          b.likelihood, unused);
-        b.scores[i] = at;
-        ck_assert_double_eq_tol(d[i], (up - down) / 2e-6, 1e-5);
-    }
+    check_noisy_slopes(&options, &b);
 }
 END_TEST
 

@@ -4,6 +4,7 @@
  * The candidate is the served network with some numbers changed, so that what
  * differs is known; bits are compared.
  */
+#include "runtime/network/equal.h"
 #include "runtime/network/join.h"
 
 #include <string.h>

@@ -13,7 +13,7 @@
 
 #include "runtime/artefact/pack_parts.h"
 #include "runtime/base/memory.h"
-#include "runtime/network/join.h"
+#include "runtime/network/equal.h"
 #include "tests/support/check_main.h"
 #include "tests/support/small_network.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "runtime/artefact/pack.h"
-#include "runtime/network/join.h"
+#include "runtime/network/equal.h"
 #include "search/supernet/search.h"
 #include "search/train/trainer.h"
 #include "tests/support/check_main.h"

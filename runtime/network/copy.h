@@ -1,0 +1,28 @@
+/*
+ * copy.h - parts of one network taken over into another that was built to hold
+ * them: weights, norms, routes.
+ *
+ * Thread: one at a time per network written to.
+ */
+#ifndef SY_NETWORK_COPY_H
+#define SY_NETWORK_COPY_H
+
+#include "runtime/network/network.h"
+
+/* The weights of a unit from one of the same plan. */
+void sy_network_copy_weights(struct sy_network *to, int unit,
+                             const struct sy_network *from, int source);
+
+/* Its norms for a domain from those for a domain there, where both have them.
+ */
+void sy_network_copy_norms(struct sy_network *to, int unit, int domain,
+                           const struct sy_network *from, int source,
+                           int source_domain);
+
+/* Takes the route of another network's domain over; experts and gates of the
+   same names must be there. */
+enum sy_status sy_network_copy_route(struct sy_network *to, int domain,
+                                     const struct sy_network *from, int source,
+                                     struct sy_error *err) SY_MUST_USE;
+
+#endif

@@ -73,7 +73,7 @@ run 0 sy swap "$url" one.pack --rollback
 run 0 sy swap "$url" one.pack --drop
 
 say "shadow, canary and promotion in one command, under load"
-"$SY_PROGRAM" load "$url" --clients 4 --requests 1000000 --inputs 4 --warmup 0 \
+"$SY_PROGRAM" load "$url" --clients 4 --requests 1000000000 --inputs 4 --warmup 0 \
     --timeout 60 --json >load 2>load.err &
 load=$!
 run 0 sy swap "$url" like.pack --shadow 100 --canary 50 --promote \

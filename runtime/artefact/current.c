@@ -294,15 +294,6 @@ enum sy_status sy_current_write(const char *model,
     return sy_file_write(path, text, strlen(text), err);
 }
 
-bool sy_stack_equal(const struct sy_stack *a, const struct sy_stack *b)
-{
-    bool same = a->version == b->version && a->pack_count == b->pack_count;
-    for (int p = 0; same && p < a->pack_count; p++) {
-        same = strcmp(a->pack[p], b->pack[p]) == 0;
-    }
-    return same;
-}
-
 void sy_stack_label(const struct sy_stack *stack,
                     char label[SY_STACK_LABEL_BYTES])
 {

@@ -81,8 +81,6 @@ enum sy_status sy_current_text(const struct sy_current *current, char *text,
 /* 16 lower-case hexadecimal digits. */
 bool sy_pack_id_valid(const char *id);
 
-bool sy_stack_equal(const struct sy_stack *a, const struct sy_stack *b);
-
 /*
  * The name of what a stack serves, for answers, logs and metrics:
  * "3", "3+6c1f0d2e9a3b4c5d", "3+ID+ID+ID"; with more than four packs

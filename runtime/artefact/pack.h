@@ -162,11 +162,6 @@ enum sy_status sy_pack_fetch(struct sy_pack **pack, const char *model,
 enum sy_status sy_pack_discard(const char *model, const char *id,
                                struct sy_error *err) SY_MUST_USE;
 
-/* The ids of the stored packs, at most `max`, in order of id; their number. */
-enum sy_status sy_pack_stored(const char *model, char (*ids)[SY_PACK_ID_BYTES],
-                              int max, int *count,
-                              struct sy_error *err) SY_MUST_USE;
-
 /*
  * What is served after a promotion of the stored pack `id` over `now`: the
  * pack on top, and packs below left out that no longer matter, because those

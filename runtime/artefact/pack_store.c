@@ -107,41 +107,6 @@ enum sy_status sy_pack_discard(const char *model, const char *id,
     return SY_OK;
 }
 
-/* Ids as they are found. */
-struct found {
-    const char *model;
-    char (*ids)[SY_PACK_ID_BYTES];
-    int max, count;
-};
-
-static enum sy_status add_found(void *context, const char *name, bool is_dir,
-                                struct sy_error *err)
-{
-    struct found *found = context;
-    char path[SY_PATH_BYTES];
-    if (!is_dir || !sy_pack_id_valid(name)) {
-        return SY_OK;
-    }
-    SY_TRY(path_of(found->model, name, true, path, err));
-    if (sy_file_exists(path) && found->count < found->max) {
-        memcpy(found->ids[found->count++], name, SY_PACK_ID_BYTES);
-    }
-    return SY_OK;
-}
-
-enum sy_status sy_pack_stored(const char *model, char (*ids)[SY_PACK_ID_BYTES],
-                              int max, int *count, struct sy_error *err)
-{
-    char folder[SY_PATH_BYTES];
-    struct found found = {.model = model, .ids = ids, .max = max};
-    SY_TRY(sy_path_join(folder, sizeof folder, model, SY_PACK_FOLDER, err));
-    if (sy_dir_exists(folder)) {
-        SY_TRY(sy_dir_list(folder, add_found, &found, err));
-    }
-    *count = found.count;
-    return SY_OK;
-}
-
 enum sy_status sy_stack_apply(struct sy_network **network, const char *model,
                               const struct sy_stack *stack,
                               struct sy_error *err)

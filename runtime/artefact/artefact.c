@@ -22,9 +22,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/artefact/model.h"
+#include "runtime/artefact/pack_parts.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
+#include "runtime/network/sums.h"
 
 enum { TEMPORARY_TRIES = 16 };
 
@@ -276,6 +277,7 @@ static enum sy_status load_files(struct sy_network **network, json_t *root,
     SY_TRY_OUT(
         sy_model_read(&read, root, file, map.bytes / sizeof(float), err));
     SY_TRY_OUT(sy_artefact_fill(read, tensors, path, err));
+    SY_TRY_OUT(sy_network_sum(read, NULL, err));
     SY_TRY_OUT(sy_model_check_hashes(read, root, file, err));
     *network = read;
     read = NULL;
@@ -286,7 +288,25 @@ out:
     return status;
 }
 
-enum sy_status sy_artefact_load(const char *model, struct sy_network **network,
+/* The stored packs of a stack on *network, in place of which comes the outcome;
+   as it was on failure. */
+static enum sy_status put_packs(struct sy_network **network, const char *model,
+                                const struct sy_stack *stack,
+                                struct sy_error *err)
+{
+    struct sy_base base = {.stack = *stack, .version = *network};
+    enum sy_status status = sy_base_apply(&base, model, err);
+    if (status == SY_OK) {
+        *network = base.network;
+        base.network = NULL;
+    } else {
+        base.version = NULL;
+    }
+    sy_base_release(&base);
+    return status;
+}
+
+enum sy_status sy_artefact_read(const char *model, struct sy_network **network,
                                 struct sy_artefact *artefact,
                                 struct sy_error *err)
 {
@@ -300,7 +320,7 @@ enum sy_status sy_artefact_load(const char *model, struct sy_network **network,
     enum sy_status status = load_files(&read, root, found.path, file, err);
     json_decref(root);
     if (status == SY_OK && found.stack.pack_count > 0) {
-        status = sy_stack_apply(&read, model, &found.stack, err);
+        status = put_packs(&read, model, &found.stack, err);
     }
     if (status != SY_OK) {
         sy_network_free(read);
@@ -308,5 +328,14 @@ enum sy_status sy_artefact_load(const char *model, struct sy_network **network,
     }
     *network = read;
     *artefact = found;
+    return SY_OK;
+}
+
+enum sy_status sy_artefact_load(const char *model, struct sy_network **network,
+                                struct sy_artefact *artefact,
+                                struct sy_error *err)
+{
+    SY_TRY(sy_artefact_read(model, network, artefact, err));
+    sy_network_forget_sums(*network);
     return SY_OK;
 }

@@ -41,9 +41,10 @@ enum sy_status sy_model_check_hashes(const struct sy_network *network,
                                      json_t *root, const char *file,
                                      struct sy_error *err) SY_MUST_USE;
 
-/* The rows of "blocks" and "norms"; owned references, NULL: no memory. */
-json_t *sy_model_blocks(const struct sy_network *network);
-json_t *sy_model_norms(const struct sy_network *network);
+/* The rows of "blocks" and "norms", their hashes "" where not asked for; owned
+   references, NULL: no memory. */
+json_t *sy_model_blocks(const struct sy_network *network, bool hashes);
+json_t *sy_model_norms(const struct sy_network *network, bool hashes);
 
 /*
  * The rows of "gates": read for the parts, whose domains and experts are there,
@@ -57,13 +58,6 @@ json_t *sy_model_gates(const struct sy_network *network);
 enum sy_status sy_model_check_gates(const struct sy_network *network,
                                     json_t *root, const char *file,
                                     struct sy_error *err) SY_MUST_USE;
-
-/* The hash of a unit's weights, and of its norms in one slot, in the order of
-   its plan. */
-void sy_model_hash_weights(const struct sy_network *network, int unit,
-                           char text[SY_HASH_TEXT_BYTES]);
-void sy_model_hash_norms(const struct sy_network *network, int unit, int slot,
-                         char text[SY_HASH_TEXT_BYTES]);
 
 /*
  * A copy of an object that shares the members, or NULL: no memory. (Jansson's
@@ -88,6 +82,11 @@ enum sy_status sy_model_check_values(const struct sy_tensor *tensor,
                                      const float *values, const char *file,
                                      struct sy_error *err) SY_MUST_USE;
 
+/* As sy_artefact_load, but the network keeps its hashes (sums.h). */
+enum sy_status sy_artefact_read(const char *model, struct sy_network **network,
+                                struct sy_artefact *artefact,
+                                struct sy_error *err) SY_MUST_USE;
+
 /*
  * The folders of a model. NAME's newest version, or 0 where there is none;
  * and moving a finished folder to NAME's next free number.
@@ -97,14 +96,6 @@ enum sy_status sy_version_newest(const char *model, int *version,
 enum sy_status sy_version_publish(const char *model, const char *temporary,
                                   struct sy_artefact *artefact,
                                   struct sy_error *err) SY_MUST_USE;
-
-/*
- * Applies the stored packs of a stack to *network, in place of which comes the
- * outcome; as it was on failure.
- */
-enum sy_status sy_stack_apply(struct sy_network **network, const char *model,
-                              const struct sy_stack *stack,
-                              struct sy_error *err) SY_MUST_USE;
 
 /* The last component of a path without trailing slashes, or "". */
 void sy_version_base(const char *path, char *base, size_t bytes);

@@ -10,6 +10,7 @@
 
 #include "runtime/artefact/model.h"
 #include "runtime/base/json.h"
+#include "runtime/network/sums.h"
 
 /* The index of the domain named under "domain"; -1 where it is not named. */
 static int read_domain(const struct sy_network_parts *parts, struct sy_json *in)
@@ -118,7 +119,7 @@ json_t *sy_model_gates(const struct sy_network *network)
     json_t *rows = json_array();
     for (int g = 0; rows != NULL && g < network->gate_count; g++) {
         const struct sy_gate *gate = &network->gate[g];
-        sy_model_hash_weights(network, sy_network_gate(network, g), hash);
+        sy_network_hash_weights(network, sy_network_gate(network, g), hash);
         json_t *row = json_pack("{s:s,s:i,s:i,s:i,s:s}", "name", gate->name,
                                 "cells", gate->cells, "hidden", gate->hidden,
                                 "outputs", gate->outputs, "hash", hash);
@@ -142,7 +143,7 @@ enum sy_status sy_model_check_gates(const struct sy_network *network,
     json_t *rows = json_object_get(root, "gates");
     for (int g = 0; g < network->gate_count; g++) {
         json_t *row = json_array_get(rows, (size_t)g);
-        sy_model_hash_weights(network, sy_network_gate(network, g), hash);
+        sy_network_hash_weights(network, sy_network_gate(network, g), hash);
         const char *found = json_string_value(json_object_get(row, "hash"));
         if (found == NULL || strcmp(found, hash) != 0) {
             return sy_fail(err, SY_BAD_INPUT,

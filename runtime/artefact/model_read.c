@@ -334,8 +334,8 @@ static enum sy_status check_lists(const struct sy_network *network,
                                   json_t *root, bool hashes, const char *file,
                                   struct sy_error *err)
 {
-    json_t *blocks = sy_model_blocks(network);
-    json_t *norms = sy_model_norms(network);
+    json_t *blocks = sy_model_blocks(network, hashes);
+    json_t *norms = sy_model_norms(network, hashes);
     enum sy_status status =
         check_rows(&block_rows, blocks, root, hashes, file, err);
     if (status == SY_OK) {

@@ -9,6 +9,7 @@
  */
 #include "runtime/artefact/model.h"
 #include "runtime/base/json.h"
+#include "runtime/network/sums.h"
 
 /* Puts a new value under the key; false when it or the place is missing. */
 static bool put(json_t *object, const char *key, json_t *value)
@@ -19,33 +20,6 @@ static bool put(json_t *object, const char *key, json_t *value)
 static bool append(json_t *array, json_t *value)
 {
     return json_array_append_new(array, value) == 0;
-}
-
-void sy_model_hash_weights(const struct sy_network *network, int unit,
-                           char text[SY_HASH_TEXT_BYTES])
-{
-    const struct sy_unit *at = &network->unit[unit];
-    struct sy_hash hash;
-    sy_hash_init(&hash);
-    for (int p = 0; p < at->plan.param_count; p++) {
-        sy_hash_add(&hash, network->values + at->weight[p],
-                    sy_plan_param_count(&at->plan.param[p]) * sizeof(float));
-    }
-    sy_hash_end(&hash, text);
-}
-
-void sy_model_hash_norms(const struct sy_network *network, int unit, int slot,
-                         char text[SY_HASH_TEXT_BYTES])
-{
-    const struct sy_unit *at = &network->unit[unit];
-    struct sy_hash hash;
-    sy_hash_init(&hash);
-    for (int n = 0; n < at->plan.norm_count; n++) {
-        size_t offset = at->norm[slot * at->plan.norm_count + n];
-        size_t count = 4 * (size_t)at->plan.norm[n].channels;
-        sy_hash_add(&hash, network->values + offset, count * sizeof(float));
-    }
-    sy_hash_end(&hash, text);
 }
 
 static const char *kind_name(const struct sy_network *network, int unit)
@@ -61,13 +35,15 @@ static const char *kind_name(const struct sy_network *network, int unit)
                                                       .spec.kind];
 }
 
-json_t *sy_model_blocks(const struct sy_network *network)
+json_t *sy_model_blocks(const struct sy_network *network, bool hashes)
 {
-    char hash[SY_HASH_TEXT_BYTES];
+    char hash[SY_HASH_TEXT_BYTES] = "";
     json_t *rows = json_array();
     for (int u = 0; rows != NULL && u < network->first_head; u++) {
         const struct sy_unit *unit = &network->unit[u];
-        sy_model_hash_weights(network, u, hash);
+        if (hashes) {
+            sy_network_hash_weights(network, u, hash);
+        }
         json_t *row = json_pack("{s:s,s:s,s:I,s:I,s:s}", "id", unit->id, "kind",
                                 kind_name(network, u), "params",
                                 (json_int_t)unit->cost.params, "madds",
@@ -80,9 +56,9 @@ json_t *sy_model_blocks(const struct sy_network *network)
     return rows;
 }
 
-json_t *sy_model_norms(const struct sy_network *network)
+json_t *sy_model_norms(const struct sy_network *network, bool hashes)
 {
-    char hash[SY_HASH_TEXT_BYTES];
+    char hash[SY_HASH_TEXT_BYTES] = "";
     int slots = sy_network_slots(network);
     json_t *rows = json_array();
     for (int i = 0; rows != NULL && i < network->first_head * slots; i++) {
@@ -93,7 +69,9 @@ json_t *sy_model_norms(const struct sy_network *network)
             at->norm[slot * at->plan.norm_count] == SY_ABSENT) {
             continue;
         }
-        sy_model_hash_norms(network, unit, slot, hash);
+        if (hashes) {
+            sy_network_hash_norms(network, unit, slot, hash);
+        }
         json_t *row = json_pack("{s:s,s:s,s:s}", "slot",
                                 sy_network_slot_name(network, unit, slot), "id",
                                 at->id, "hash", hash);
@@ -169,8 +147,8 @@ json_t *sy_artefact_describe(const struct sy_network *network)
         put(root, "routes", json_object()) && put_people(root, network) &&
         (network->gate_count == 0 ||
          put(root, "gates", sy_model_gates(network))) &&
-        put(root, "blocks", sy_model_blocks(network)) &&
-        put(root, "norms", sy_model_norms(network)) &&
+        put(root, "blocks", sy_model_blocks(network, true)) &&
+        put(root, "norms", sy_model_norms(network, true)) &&
         put(root, "weights",
             json_pack("{s:s}", "file", SY_MODEL_WEIGHTS_FILE))) {
         return root;

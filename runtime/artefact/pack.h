@@ -21,12 +21,13 @@
  *
  *     sy_pack_parse / sy_pack_open      all that can be judged of it alone
  *     sy_pack_verify                    signature against the trusted keys
+ *     sy_base_load                      what is served, with its numbers
  *     sy_pack_apply                     the network after promotion + report
  *     sy_snapshot_make(applied, ...)
  *     sy_pack_probe                     its own expected answers, and the time
  *     sy_pack_store                     NAME/packs/ID/, once and for ever
  *     sy_network_join(served, applied)  both in one batch, while on trial
- *     sy_stack_push, sy_current_write   the promotion
+ *     sy_base_push, sy_current_write    the promotion
  *
  * and after a restart sy_artefact_load gives what CURRENT names.
  *
@@ -163,12 +164,35 @@ enum sy_status sy_pack_discard(const char *model, const char *id,
                                struct sy_error *err) SY_MUST_USE;
 
 /*
- * What is served after a promotion of the stored pack `id` over `now`: the
- * pack on top, and packs below left out that no longer matter, because those
- * above set all that they did and need none of their blocks. So a model that
- * is swapped for ever keeps a short stack. The outcome is checked: it loads.
+ * A stack, loaded: what a pack is staged over. The networks keep their hashes
+ * (sums.h), so what is made of them hashes only what is new.
+ */
+struct sy_base {
+    struct sy_stack stack;
+    struct sy_network *network;           /* owned: with all packs on top */
+    struct sy_network *version;           /* owned: without; NULL: no packs */
+    struct sy_pack *pack[SY_STACK_PACKS]; /* owned, in their order */
+};
+
+/* Reads the version and its stored packs, once each, and applies them. */
+enum sy_status sy_base_load(struct sy_base *base, const char *model,
+                            const struct sy_stack *stack,
+                            struct sy_error *err) SY_MUST_USE;
+void sy_base_release(struct sy_base *base); /* {0} is legal */
+
+/*
+ * What is served after a promotion of a pack that can be applied to
+ * base->network: the pack on top, and packs below left out that no longer
+ * matter, because those above set all that they did and need none of their
+ * blocks. So a model that is swapped for ever keeps a short stack.
  * SY_UNSUPPORTED: more than SY_STACK_PACKS matter.
  */
+enum sy_status sy_base_push(struct sy_stack *next, const struct sy_base *base,
+                            struct sy_pack *pack,
+                            struct sy_error *err) SY_MUST_USE;
+
+/* The same of the stored pack `id` over the stack `now`, both read from disk;
+   that it can be applied is checked. */
 enum sy_status sy_stack_push(struct sy_stack *next, const char *model,
                              const struct sy_stack *now, const char *id,
                              struct sy_error *err) SY_MUST_USE;

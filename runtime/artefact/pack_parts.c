@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/network/sums.h"
 
 static int compare_names(const void *a, const void *b)
 {
@@ -79,8 +80,7 @@ size_t sy_pack_signed_text(const char *digest, char text[SY_PACK_SIGNED_BYTES])
                             SY_PACK_FORMAT_VERSION, digest);
 }
 
-/* Whether the unit's norms belong to it and not to the domains. */
-static bool norms_are_shared(const struct sy_network *network, int unit)
+bool sy_pack_norms_are_shared(const struct sy_network *network, int unit)
 {
     return network->spec.norm == SY_NORM_SHARED || unit == network->stem;
 }
@@ -89,16 +89,16 @@ bool sy_pack_is_shared(const struct sy_network *part,
                        const struct sy_tensor *tensor)
 {
     return tensor->unit < part->first_head &&
-           (tensor->slot < 0 || norms_are_shared(part, tensor->unit));
+           (tensor->slot < 0 || sy_pack_norms_are_shared(part, tensor->unit));
 }
 
 void sy_pack_content(const struct sy_network *network, int unit,
                      struct sy_pack_content *content)
 {
-    sy_model_hash_weights(network, unit, content->weights);
+    sy_network_hash_weights(network, unit, content->weights);
     content->norms[0] = '\0';
-    if (norms_are_shared(network, unit)) {
-        sy_model_hash_norms(network, unit, 0, content->norms);
+    if (sy_pack_norms_are_shared(network, unit)) {
+        sy_network_hash_norms(network, unit, 0, content->norms);
     }
 }
 

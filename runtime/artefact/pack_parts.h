@@ -29,6 +29,9 @@ bool sy_pack_digest(json_t *root, char text[SY_HASH_TEXT_BYTES]) SY_MUST_USE;
 enum { SY_PACK_SIGNED_BYTES = SY_HASH_TEXT_BYTES + 32 };
 size_t sy_pack_signed_text(const char *digest, char text[SY_PACK_SIGNED_BYTES]);
 
+/* Whether the unit's norms belong to it and not to the domains. */
+bool sy_pack_norms_are_shared(const struct sy_network *network, int unit);
+
 /*
  * Whether a pack may leave this tensor out: it belongs to stem, a block or the
  * trunk and not to a domain, so the other side can have it.
@@ -51,6 +54,11 @@ void sy_pack_content(const struct sy_network *network, int unit,
    has this content in tensors of the same sizes, or -1. */
 int sy_pack_find(const struct sy_network *base, const struct sy_network *part,
                  int unit, const struct sy_pack_content *content);
+
+/* Opens the packs of base->stack and applies them to base->version; what was
+   opened stays in `base`, also on failure. */
+enum sy_status sy_base_apply(struct sy_base *base, const char *model,
+                             struct sy_error *err) SY_MUST_USE;
 
 /* Names of the tensors of probes. */
 void sy_probe_images_name(const char *domain, char name[SY_PACK_NAME_BYTES]);

@@ -4,9 +4,9 @@
  * DESIGN. The description is read as a model.json is, so all that is known of
  * a network's description is checked by the same code. What the file holds is
  * told by its tensors: a unit's shared numbers are there as a whole or not at
- * all, whatever belongs to a domain is there, and nothing else is. Hashes that
- * can be computed now are compared now; those of blocks that are elsewhere when
- * the pack is applied.
+ * all, whatever belongs to a domain is there, and nothing else is. All hashes
+ * of what is in the file are compared now; blocks that are elsewhere are looked
+ * for by theirs when the pack is applied.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "runtime/artefact/pack_parts.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
+#include "runtime/network/sums.h"
 
 /* Of a network whose blocks are elsewhere: they are not in the file, so its
    size does not bound them. 128 MiB. */
@@ -236,24 +237,61 @@ static enum sy_status read_tensors(struct reading *in)
     return SY_OK;
 }
 
+/* The hash in the row of "blocks" or "norms" at `index`, or NULL. */
+static const char *hash_of(json_t *model, const char *key, size_t index)
+{
+    json_t *row = json_array_get(json_object_get(model, key), index);
+    return json_string_value(json_object_get(row, "hash"));
+}
+
+/*
+ * The hashes of all that the pack's network has: of blocks that are elsewhere,
+ * what the description says, whose rows stand in the order of units and slots;
+ * of what the file holds, computed.
+ */
+static enum sy_status sum_part(const struct reading *in, json_t *model)
+{
+    struct sy_network *part = in->pack->part;
+    int slots = sy_network_slots(part);
+    size_t row = 0;
+    SY_TRY(sy_network_make_sums(part, in->err));
+    for (int u = 0; u < part->first_head; u++) {
+        int norms = part->unit[u].plan.norm_count;
+        bool elsewhere = !in->pack->holds[u];
+        if (elsewhere) {
+            memcpy(part->sums->weights[u], hash_of(model, "blocks", (size_t)u),
+                   SY_HASH_TEXT_BYTES);
+        }
+        for (int slot = 0; norms > 0 && slot < slots; slot++) {
+            if (part->unit[u].norm[slot * norms] == SY_ABSENT) {
+                continue;
+            }
+            if (elsewhere && sy_pack_norms_are_shared(part, u)) {
+                memcpy(part->sums->norms[u * slots + slot],
+                       hash_of(model, "norms", row), SY_HASH_TEXT_BYTES);
+            }
+            row++;
+        }
+    }
+    sy_network_fill_sums(part, NULL);
+    return SY_OK;
+}
+
 /* Compares the hashes of what the file holds with the lists. */
 static enum sy_status check_hashes(const struct reading *in, json_t *model)
 {
     const struct sy_pack *pack = in->pack;
-    char found[SY_HASH_TEXT_BYTES];
+    SY_TRY(sum_part(in, model));
     for (int u = 0; u < pack->part->first_head; u++) {
-        json_t *row =
-            json_array_get(json_object_get(model, "blocks"), (size_t)u);
-        const char *hash = json_string_value(json_object_get(row, "hash"));
-        sy_model_hash_weights(pack->part, u, found);
-        if (pack->holds[u] && (hash == NULL || strcmp(hash, found) != 0)) {
+        const char *found = pack->part->sums->weights[u];
+        if (strcmp(hash_of(model, "blocks", (size_t)u), found) != 0) {
             return sy_fail(in->err, SY_BAD_INPUT,
                            "%s: model.blocks[%d].hash: expected %s, the hash "
                            "of the block in the file",
                            in->name, u, found);
         }
     }
-    return sy_model_check_gates(pack->part, model, in->name, in->err);
+    return sy_model_check_hashes(pack->part, model, in->name, in->err);
 }
 
 /* The images of a domain's probes, and the answers of each expert. */

@@ -19,6 +19,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/executor/parts.h"
+#include "runtime/network/sums.h"
 
 enum {
     LINE_FLOATS = 16,
@@ -305,9 +306,7 @@ void sy_body_hash(const struct sy_network *network, const struct sy_unit *unit,
                 (size_t)plan->value_count * sizeof plan->value[0]);
     sy_hash_add(&running, plan->node,
                 (size_t)plan->node_count * sizeof plan->node[0]);
-    for (int p = 0; p < plan->param_count; p++) {
-        sy_hash_add(&running, network->values + unit->weight[p],
-                    param_floats(&plan->param[p]) * sizeof(float));
-    }
+    sy_network_hash_weights(network, (int)(unit - network->unit), hash);
+    sy_hash_add(&running, hash, SY_HASH_TEXT_BYTES);
     sy_hash_end(&running, hash);
 }

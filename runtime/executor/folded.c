@@ -9,6 +9,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/executor/parts.h"
+#include "runtime/network/sums.h"
 
 static const float *raw_norm(const struct sy_network *network,
                              const struct sy_unit *unit, int slot, int norm)
@@ -98,8 +99,8 @@ void sy_folded_hash(const struct sy_network *network,
     for (int n = 0; n < unit->plan.norm_count; n++) {
         int channels = unit->plan.norm[n].channels;
         sy_hash_add(&running, &channels, sizeof channels);
-        sy_hash_add(&running, raw_norm(network, unit, slot, n),
-                    4 * (size_t)channels * sizeof(float));
     }
+    sy_network_hash_norms(network, (int)(unit - network->unit), slot, hash);
+    sy_hash_add(&running, hash, SY_HASH_TEXT_BYTES);
     sy_hash_end(&running, hash);
 }

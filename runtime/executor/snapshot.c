@@ -10,8 +10,9 @@
  * their states are the same (lanes.c).
  *
  * Hashing is only for those that are to be shared: it reads all weights once
- * more. Parts hold copies, so the values of a network that is only served can
- * be given back; export and training keep them.
+ * more, unless the network keeps its hashes. Parts hold copies, so the values
+ * of a network that is only served can be given back; export and training keep
+ * them.
  */
 #include "runtime/executor/snapshot.h"
 
@@ -19,6 +20,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/executor/parts.h"
+#include "runtime/network/sums.h"
 
 struct sy_snapshot {
     atomic_int references;
@@ -202,6 +204,7 @@ enum sy_status sy_snapshot_make(struct sy_snapshot **snapshot,
     if (options->shared) {
         sy_free(network->values);
         network->values = NULL;
+        sy_network_forget_sums(network);
     }
     *snapshot = s;
     return SY_OK;

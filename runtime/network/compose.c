@@ -17,6 +17,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/network/copy.h"
 #include "runtime/network/equal.h"
+#include "runtime/network/sums.h"
 
 enum { ID_DIGITS = 6, NETWORKS = 2 };
 
@@ -361,6 +362,17 @@ static enum sy_status fill(struct composing *c, struct sy_error *err)
     return SY_OK;
 }
 
+/* Keeps the hashes where all that it is made of does. */
+static enum sy_status sum(struct composing *c, struct sy_error *err)
+{
+    for (int n = 0; n < c->net_count; n++) {
+        if (c->net[n]->sums == NULL) {
+            return SY_OK;
+        }
+    }
+    return sy_network_sum(c->made, c->net, err);
+}
+
 enum sy_status sy_network_compose(struct sy_network **made,
                                   const struct sy_network *base,
                                   const struct sy_compose_domain *domains,
@@ -384,6 +396,7 @@ enum sy_status sy_network_compose(struct sy_network **made,
     SY_TRY_OUT(add_gates(c, err));
     SY_TRY_OUT(build(c, err));
     SY_TRY_OUT(fill(c, err));
+    SY_TRY_OUT(sum(c, err));
     *made = c->made;
     c->made = NULL;
 out:

@@ -35,9 +35,8 @@ bool sy_unit_equal(const struct sy_network *a, int unit_a,
     return same;
 }
 
-/* Whether their norms in these slots are; both absent counts as equal. */
-static bool same_norms(const struct sy_network *a, int unit_a, int slot_a,
-                       const struct sy_network *b, int unit_b, int slot_b)
+bool sy_norms_equal(const struct sy_network *a, int unit_a, int slot_a,
+                    const struct sy_network *b, int unit_b, int slot_b)
 {
     const struct sy_unit *x = &a->unit[unit_a], *y = &b->unit[unit_b];
     int norms = x->plan.norm_count;
@@ -45,10 +44,12 @@ static bool same_norms(const struct sy_network *a, int unit_a, int slot_a,
     for (int n = 0; same && n < norms; n++) {
         size_t at = x->norm[slot_a * norms + n];
         size_t bt = y->norm[slot_b * norms + n];
-        size_t bytes = 4 * (size_t)x->plan.norm[n].channels * sizeof(float);
+        int channels = x->plan.norm[n].channels;
+        size_t bytes = 4 * (size_t)channels * sizeof(float);
         same = at == SY_ABSENT || bt == SY_ABSENT
                    ? at == bt
-                   : memcmp(a->values + at, b->values + bt, bytes) == 0;
+                   : channels == y->plan.norm[n].channels &&
+                         memcmp(a->values + at, b->values + bt, bytes) == 0;
     }
     return same;
 }
@@ -58,7 +59,7 @@ bool sy_block_equal(const struct sy_network *a, int unit_a,
 {
     return sy_unit_equal(a, unit_a, b, unit_b) &&
            (a->spec.norm != SY_NORM_SHARED ||
-            same_norms(a, unit_a, 0, b, unit_b, 0));
+            sy_norms_equal(a, unit_a, 0, b, unit_b, 0));
 }
 
 /* One expert's way: calibration, units and norms. */
@@ -72,8 +73,8 @@ static bool same_expert(const struct sy_network *a, const struct sy_expert *x,
         int u = sy_network_stage_unit(a, s, &x->path, x->domain);
         int v = sy_network_stage_unit(b, s, &y->path, y->domain);
         same = sy_unit_equal(a, u, b, v) &&
-               same_norms(a, u, sy_network_slot(a, u, x->domain), b, v,
-                          sy_network_slot(b, v, y->domain));
+               sy_norms_equal(a, u, sy_network_slot(a, u, x->domain), b, v,
+                              sy_network_slot(b, v, y->domain));
     }
     return same;
 }
@@ -162,11 +163,11 @@ const char *sy_form_difference(const struct sy_network *a,
         return "the mode of norms";
     }
     if (!sy_unit_equal(a, a->stem, b, b->stem) ||
-        !same_norms(a, a->stem, 0, b, b->stem, 0)) {
+        !sy_norms_equal(a, a->stem, 0, b, b->stem, 0)) {
         return "the stem";
     }
     if (!sy_unit_equal(a, a->trunk, b, b->trunk) ||
-        (shared && !same_norms(a, a->trunk, 0, b, b->trunk, 0))) {
+        (shared && !sy_norms_equal(a, a->trunk, 0, b, b->trunk, 0))) {
         return "the trunk";
     }
     return NULL;

@@ -14,6 +14,11 @@
 bool sy_unit_equal(const struct sy_network *a, int unit_a,
                    const struct sy_network *b, int unit_b);
 
+/* Whether their norms in these slots are, of which they must have as many; both
+   absent counts as equal. */
+bool sy_norms_equal(const struct sy_network *a, int unit_a, int slot_a,
+                    const struct sy_network *b, int unit_b, int slot_b);
+
 /* Whether one block can stand for both, whatever its id: the same unit, and in
    shared mode the one set of norms that belongs to it. */
 bool sy_block_equal(const struct sy_network *a, int unit_a,

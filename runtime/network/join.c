@@ -14,6 +14,7 @@
 #include "runtime/base/memory.h"
 #include "runtime/network/copy.h"
 #include "runtime/network/equal.h"
+#include "runtime/network/sums.h"
 
 /* What is at hand while two networks are joined. */
 struct joining {
@@ -310,6 +311,11 @@ enum sy_status sy_network_join(struct sy_network **joined,
     SY_TRY_OUT(place_gates(j, err));
     SY_TRY_OUT(build(j, err));
     SY_TRY_OUT(fill(j, err));
+    if (served->sums != NULL && candidate->sums != NULL) {
+        SY_TRY_OUT(sy_network_sum(
+            j->made, (const struct sy_network *const[]){served, candidate},
+            err));
+    }
     *joined = j->made;
     j->made = NULL;
 out:

@@ -37,6 +37,7 @@ void sy_network_free(struct sy_network *network)
     sy_free(network->unit);
     sy_free(network->tensor);
     sy_free(network->values);
+    sy_free(network->sums);
     sy_free(network);
 }
 

@@ -80,6 +80,8 @@ struct sy_tensor {
     int fan_in, fan_out;
 };
 
+struct sy_sums;
+
 struct sy_network {
     char name[SY_NAME_BYTES];
     struct sy_network_spec spec;
@@ -104,6 +106,7 @@ struct sy_network {
     struct sy_tensor *tensor;
     size_t value_count;
     float *values;
+    struct sy_sums *sums; /* owned; hashes of all this, or NULL: sums.h */
 };
 
 /*

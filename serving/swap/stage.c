@@ -32,7 +32,7 @@ struct srv_current_pair {
 /* What is at hand while a pack is staged; all owned. */
 struct staging {
     struct sy_pack *pack;
-    struct sy_network *served;
+    struct sy_base base; /* what is served, from disk */
     struct srv_current_pair *current;
 };
 
@@ -93,8 +93,7 @@ static enum sy_status read_served(struct staging *s,
                        "first",
                        input->live->name, input->base->label, label);
     }
-    return sy_stack_load(&s->served, current->model, &current->before.served,
-                         err);
+    return sy_base_load(&s->base, current->model, &current->before.served, err);
 }
 
 /* What the candidate is called until it is known which packs stay below. */
@@ -113,7 +112,7 @@ static enum sy_status make_states(struct srv_staged *staged, struct staging *s,
                                   const struct srv_stage_input *input,
                                   struct sy_error *err)
 {
-    struct srv_two two = {.served = s->served};
+    struct srv_two two = {.served = s->base.network};
     const struct sy_network *part = s->pack->part;
     for (int d = 0; part != NULL && d < part->domain_count; d++) {
         two.domain[two.domain_count++] = part->domain[d].name;
@@ -122,7 +121,7 @@ static enum sy_status make_states(struct srv_staged *staged, struct staging *s,
          i < s->pack->remove_count && two.domain_count < SY_MAX_DOMAINS; i++) {
         two.domain[two.domain_count++] = s->pack->remove[i];
     }
-    SY_TRY(sy_pack_apply(&two.candidate, s->served, s->pack, NULL, err));
+    SY_TRY(sy_pack_apply(&two.candidate, s->base.network, s->pack, NULL, err));
     return srv_candidate_make(staged, input, &two, err);
 }
 
@@ -206,8 +205,7 @@ static enum sy_status finish(struct srv_staged *staged, struct staging *s,
     }
     struct srv_current_pair *current = s->current;
     SY_TRY(sy_pack_store(current->model, s->pack, err));
-    SY_TRY(sy_stack_push(&current->after.served, current->model,
-                         &current->before.served, s->pack->id, err));
+    SY_TRY(sy_base_push(&current->after.served, &s->base, s->pack, err));
     current->after.before = current->before.served;
     /* Packs below that do not matter any more are left out of the name. */
     sy_stack_label(&current->after.served, staged->next->label);
@@ -239,7 +237,7 @@ enum sy_status srv_stage(struct srv_staged *staged,
 out:
     srv_staged_release(&made);
     sy_pack_close(s.pack);
-    sy_network_free(s.served);
+    sy_base_release(&s.base);
     sy_free(s.current);
     return status;
 }

@@ -167,8 +167,8 @@ END_TEST
 START_TEST(blocks_and_norms_are_listed_with_their_hashes)
 {
     struct sy_network *network = sy_small_network(3);
-    json_t *blocks = sy_model_blocks(network);
-    json_t *norms = sy_model_norms(network);
+    json_t *blocks = sy_model_blocks(network, true);
+    json_t *norms = sy_model_norms(network, true);
     char expected[SY_HASH_TEXT_BYTES];
     const struct sy_unit *unit = &network->unit[3]; /* l1b0 */
     struct sy_hash hash;

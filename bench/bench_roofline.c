@@ -1,7 +1,7 @@
 /*
  * bench_roofline.c - each unit of a network against what this machine allows.
  *
- *   bench_roofline [--json] [--check] [--rounds N] [CONFIG...]
+ *   bench_roofline [--json] [--check] [--half-weights] [--rounds N] [CONFIG...]
  *
  * One image, one thread, the network of each configuration's first path with
  * random weights. For every unit (stem, block, trunk, head): the multiply-adds
@@ -9,14 +9,15 @@
  * its read bandwidth, all measured in the same run. --check only says whether
  * every figure is there and positive.
  *
- * DESIGN. Bytes are those that a unit cannot avoid: its weights and norms
- * once, its input and output once. Weights come from the smallest level of
- * memory that holds all of the path's, because between two images all others
- * have passed through; activations come from the level that holds the unit's
- * own. The floor is the longer of the time for the multiply-adds at the peak
- * and the time for the bytes at those levels' bandwidth; no unit can be
- * faster, and values inside a block, which may stay in the caches, are not
- * counted. Time is the executor's own profile, two looks at the clock a unit.
+ * DESIGN. Bytes are those that a unit cannot avoid: its weights as they are
+ * stored and its folded norms once, its input and output once. Weights come
+ * from the smallest level of memory that holds all of the path's, because
+ * between two images all others have passed through; activations come from the
+ * level that holds the unit's own. The floor is the longer of the time for the
+ * multiply-adds at the peak and the time for the bytes at those levels'
+ * bandwidth; no unit can be faster, and values inside a block, which may stay
+ * in the caches, are not counted. Time is the executor's own profile, two looks
+ * at the clock a unit.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ enum { MAX_ROUNDS = 201, MAX_STAGES = SY_MAX_LAYERS + 3, RUNS = 20 };
 /* One unit on the path, and what was found. */
 struct stage {
     const struct sy_unit *unit;
-    char text[192];
+    char text[2 * SY_NAME_BYTES + 8];
     double flops, weight_bytes, value_bytes;
     double us[MAX_ROUNDS]; /* of each round; then [0] is the median */
     double floor_us;
@@ -45,6 +46,7 @@ struct roofline {
     struct sy_snapshot *snapshot;
     struct sy_executor *executor;
     const struct sy_network *network;
+    enum sy_weights stored;
     double peak; /* GFLOP/s */
     struct bench_level level[BENCH_LEVELS];
     int rounds;
@@ -56,10 +58,12 @@ struct roofline {
 static enum sy_status open_network(struct roofline *r, const char *config,
                                    struct sy_error *err)
 {
+    const struct sy_snapshot_options options = {.label = "bench",
+                                                .weights = r->stored};
     struct sy_network *network = NULL;
     r->config = config;
     SY_TRY(bench_network(&network, config, false, err));
-    SY_TRY(sy_snapshot_new(&r->snapshot, network, "bench", NULL, err));
+    SY_TRY(sy_snapshot_make(&r->snapshot, network, &options, err));
     r->network = sy_snapshot_network(r->snapshot);
     return sy_executor_new(&r->executor, r->snapshot, NULL, 1, err);
 }
@@ -70,6 +74,17 @@ static void close_network(struct roofline *r)
     sy_snapshot_unref(r->snapshot);
     r->executor = NULL;
     r->snapshot = NULL;
+}
+
+/* Bytes of the weights and of one set of folded norms. */
+static double stored_bytes(const struct roofline *r, int index)
+{
+    const struct sy_plan *plan = &r->network->unit[index].plan;
+    size_t bytes = sy_snapshot_weight_bytes(r->snapshot, index);
+    for (int n = 0; n < plan->norm_count; n++) {
+        bytes += 2 * (size_t)plan->norm[n].channels * sizeof(float);
+    }
+    return (double)bytes;
 }
 
 /* The units that compute something, in order. */
@@ -95,7 +110,7 @@ static void list_stages(struct roofline *r)
         size_t in = sy_shape_floats(unit->plan.value[0]);
         size_t out = sy_shape_floats(unit->plan.value[unit->plan.output]);
         stage->flops = 2.0 * (double)unit->cost.madds;
-        stage->weight_bytes = (double)unit->cost.bytes;
+        stage->weight_bytes = stored_bytes(r, index);
         stage->value_bytes = (double)((in + out) * sizeof(float));
     }
 }
@@ -200,7 +215,7 @@ static void print_text(const struct roofline *r)
 /* Three rows a unit: against the peak, the bandwidth and the floor. */
 static void add_rows(const struct roofline *r, json_t *rows)
 {
-    char name[320], peer[48];
+    char name[512], peer[48];
     for (int i = 0; i < r->stage_count; i++) {
         const struct stage *s = &r->stage[i];
         double bytes = s->weight_bytes + s->value_bytes;
@@ -234,6 +249,7 @@ static enum sy_status check(const struct roofline *r, struct sy_error *err)
 
 struct options {
     bool json, check;
+    enum sy_weights weights;
     int rounds;
 };
 
@@ -246,6 +262,7 @@ static enum sy_status run(const struct options *options, char *const *configs,
     json_t *rows = json_array(), *machine = bench_machine(backend);
 
     r.rounds = options->rounds;
+    r.stored = options->weights;
     r.peak = bench_peak_gflops(backend);
     bench_levels(backend, r.level);
     (void)json_object_set_new(machine, "peak_gflops", json_real(r.peak));
@@ -255,8 +272,9 @@ static enum sy_status run(const struct options *options, char *const *configs,
         (void)json_object_set_new(machine, key, json_real(r.level[i].gbytes));
     }
     if (!options->json && !options->check) {
-        printf("kernels %s, one thread; peak %.0f GFLOP/s; reads",
-               backend->name, r.peak);
+        printf("kernels %s, %s weights, one thread; peak %.0f GFLOP/s; reads",
+               backend->name, r.stored == SY_WEIGHTS_HALF ? "half" : "full",
+               r.peak);
         for (int i = 0; i < BENCH_LEVELS; i++) {
             printf("%s %s %.0f GB/s", i > 0 ? "," : "", r.level[i].name,
                    r.level[i].gbytes);
@@ -304,6 +322,8 @@ int main(int argc, char **argv)
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options.json = true;
+        } else if (strcmp(argv[i], "--half-weights") == 0) {
+            options.weights = SY_WEIGHTS_HALF;
         } else if (strcmp(argv[i], "--check") == 0) {
             options.check = true;
             options.rounds = 1;
@@ -315,7 +335,7 @@ int main(int argc, char **argv)
     }
     if (options.rounds < 1 || options.rounds > MAX_ROUNDS) {
         fprintf(stderr,
-                "usage: bench_roofline [--json] [--check] "
+                "usage: bench_roofline [--json] [--check] [--half-weights] "
                 "[--rounds 1..%d] [CONFIG...]\n",
                 MAX_ROUNDS);
         return EXIT_FAILURE;

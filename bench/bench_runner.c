@@ -1,12 +1,13 @@
 /*
  * bench_runner.c - our side of a comparison with another library.
  *
- *   bench_runner CONFIG [--threads N] [--save MODEL] [--all]
+ *   bench_runner CONFIG [--threads N] [--save MODEL] [--all] [--half-weights]
  *
  * The network of the configuration's first path, with random weights and
  * norms, for one domain of ten classes; with --all, every domain of the
  * configuration on its path. --save writes it as a model, so that the peer can
- * run the very same numbers after `switchyard export`.
+ * run the very same numbers after `switchyard export`. --half-weights stores
+ * those of late layers in half the width (runtime/executor/snapshot.h).
  *
  * bench/lib/turns.h has the commands. `about` answers: backend, threads,
  * multiply-adds (the mean over the paths) and parameters of the network.
@@ -50,8 +51,9 @@ static enum sy_status save_model(const struct sy_network *network,
 /* Two networks of the same numbers: one is served, the other trains. */
 static enum sy_status open_runner(struct runner *runner, const char *config,
                                   int threads, const char *save, bool all,
-                                  struct sy_error *err)
+                                  enum sy_weights weights, struct sy_error *err)
 {
+    struct sy_snapshot_options options = {.label = "bench", .weights = weights};
     struct sy_network *served = NULL;
     SY_TRY(bench_network(&runner->trained, config, all, err));
     SY_TRY(bench_network(&served, config, all, err));
@@ -62,7 +64,7 @@ static enum sy_status open_runner(struct runner *runner, const char *config,
             return status;
         }
     }
-    SY_TRY(sy_snapshot_new(&runner->snapshot, served, "bench", NULL, err));
+    SY_TRY(sy_snapshot_make(&runner->snapshot, served, &options, err));
     runner->used = sy_snapshot_network(runner->snapshot);
     SY_TRY(sy_pool_new(&runner->pool, threads, err));
     return sy_executor_new(&runner->executor, runner->snapshot, runner->pool,
@@ -166,10 +168,13 @@ int main(int argc, char **argv)
     struct sy_error err = {0};
     const char *save = NULL;
     bool all = false, good = argc >= 2;
+    enum sy_weights weights = SY_WEIGHTS_FULL;
     int threads = 1;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--all") == 0) {
             all = true;
+        } else if (strcmp(argv[i], "--half-weights") == 0) {
+            weights = SY_WEIGHTS_HALF;
         } else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
             threads = (int)strtol(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--save") == 0 && i + 1 < argc) {
@@ -180,11 +185,12 @@ int main(int argc, char **argv)
     }
     if (!good || threads < 1) {
         fprintf(stderr, "usage: bench_runner CONFIG [--threads N] "
-                        "[--save MODEL] [--all]\n");
+                        "[--save MODEL] [--all] [--half-weights]\n");
         return EXIT_FAILURE;
     }
     int status = EXIT_FAILURE;
-    if (open_runner(&runner, argv[1], threads, save, all, &err) == SY_OK) {
+    if (open_runner(&runner, argv[1], threads, save, all, weights, &err) ==
+        SY_OK) {
         status = bench_take_turns(&(struct bench_side){
             .program = "bench_runner",
             .self = &runner,

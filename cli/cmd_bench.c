@@ -26,7 +26,9 @@ struct bench {
 /* A supernet of the configuration, with random weights and one domain. */
 static enum sy_status open_supernet(struct cli_session *session,
                                     const char *path, const char *const *set,
-                                    int set_count, struct sy_error *err)
+                                    int set_count,
+                                    const struct cli_session_options *options,
+                                    struct sy_error *err)
 {
     static struct nas_config config;
     static char label[] = "class";
@@ -46,7 +48,7 @@ static enum sy_status open_supernet(struct cli_session *session,
     nas_config_release(&config);
     SY_TRY(status);
     sy_network_init(network, config.seed);
-    return cli_session_start(session, network, "supernet", 1, 1, err);
+    return cli_session_start(session, network, "supernet", options, err);
 }
 
 /* Fills in case `i`: a path of a domain. */
@@ -206,10 +208,13 @@ static int run(const struct cli_args *args)
     int set_count = 0;
     const char *const *set = cli_list(args, "set", &set_count);
     const char *what = cli_arg(args, 0);
+    struct cli_session_options session = {
+        .threads = 1, .max_requests = 1, .weights = cli_weights(args)};
     enum sy_status opened =
         sy_file_exists(what)
-            ? open_supernet(&bench.session, what, set, set_count, &err)
-            : cli_session_open(&bench.session, what, 1, 1, &err);
+            ? open_supernet(&bench.session, what, set, set_count, &session,
+                            &err)
+            : cli_session_open(&bench.session, what, &session, &err);
     if (opened != SY_OK || bench_make(&bench, &err) != SY_OK ||
         bench_run(&bench, rows, as_json, &err) != SY_OK) {
         status = cli_error(&err);
@@ -232,6 +237,7 @@ static int run(const struct cli_args *args)
 
 static const struct cli_option options[] = {
     CLI_SET,
+    CLI_HALF_WEIGHTS,
     CLI_JSON,
     CLI_END,
 };

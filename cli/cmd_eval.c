@@ -279,9 +279,11 @@ static int run(const struct cli_args *args)
     const char *only = cli_text(args, "domain", NULL);
     int first = 0;
     int status = CLI_OK;
-    if (cli_session_open(&session, cli_arg(args, 0),
-                         (int)cli_int(args, "threads", 0), NAS_SCORE_BATCH,
-                         &err) != SY_OK) {
+    struct cli_session_options opened = {.threads =
+                                             (int)cli_int(args, "threads", 0),
+                                         .max_requests = NAS_SCORE_BATCH,
+                                         .weights = cli_weights(args)};
+    if (cli_session_open(&session, cli_arg(args, 0), &opened, &err) != SY_OK) {
         return cli_error(&err);
     }
     of.count = session.network->domain_count;
@@ -319,6 +321,7 @@ static const struct cli_option options[] = {
     {"foreign", CLI_LIST, "D", "also a folder that the root gate never saw", 0,
      0, false},
     CLI_THREADS,
+    CLI_HALF_WEIGHTS,
     CLI_JSON,
     CLI_END,
 };

@@ -248,7 +248,9 @@ static int run(const struct cli_args *args)
     struct sy_error err = {0};
     int domain = 0;
     int status = CLI_FAILED;
-    if (cli_session_open(&session, cli_arg(args, 0), 1, 1, &err) != SY_OK) {
+    struct cli_session_options opened = {
+        .threads = 1, .max_requests = 1, .weights = cli_weights(args)};
+    if (cli_session_open(&session, cli_arg(args, 0), &opened, &err) != SY_OK) {
         return cli_error(&err);
     }
     if (cli_session_answers(&session, &err) != SY_OK ||
@@ -286,6 +288,7 @@ static const struct cli_option options[] = {
      false},
     {"max-madds", CLI_INT, "N", "what an image may cost, in multiply-adds", 1,
      INT64_MAX, false},
+    CLI_HALF_WEIGHTS,
     CLI_JSON,
     CLI_END,
 };

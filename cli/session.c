@@ -6,31 +6,37 @@
 #include <stdio.h>
 #include <string.h>
 
+enum sy_weights cli_weights(const struct cli_args *args)
+{
+    return cli_flag(args, "half-weights") ? SY_WEIGHTS_HALF : SY_WEIGHTS_FULL;
+}
+
 enum sy_status cli_session_open(struct cli_session *session, const char *model,
-                                int threads, int max_requests,
+                                const struct cli_session_options *options,
                                 struct sy_error *err)
 {
     struct sy_network *network = NULL;
     struct sy_artefact artefact;
     SY_TRY(sy_artefact_load(model, &network, &artefact, err));
-    SY_TRY(cli_session_start(session, network, artefact.label, threads,
-                             max_requests, err));
+    SY_TRY(cli_session_start(session, network, artefact.label, options, err));
     session->artefact = artefact;
     return SY_OK;
 }
 
 enum sy_status cli_session_start(struct cli_session *session,
                                  struct sy_network *network, const char *label,
-                                 int threads, int max_requests,
+                                 const struct cli_session_options *options,
                                  struct sy_error *err)
 {
+    struct sy_snapshot_options snapshot = {.label = label,
+                                           .weights = options->weights};
     memset(session, 0, sizeof *session);
-    SY_TRY(sy_snapshot_new(&session->snapshot, network, label, NULL, err));
+    SY_TRY(sy_snapshot_make(&session->snapshot, network, &snapshot, err));
     session->network = sy_snapshot_network(session->snapshot);
-    enum sy_status status = sy_pool_new(&session->pool, threads, err);
+    enum sy_status status = sy_pool_new(&session->pool, options->threads, err);
     if (status == SY_OK) {
         status = sy_executor_new(&session->executor, session->snapshot,
-                                 session->pool, max_requests, err);
+                                 session->pool, options->max_requests, err);
     }
     if (status != SY_OK) {
         cli_session_close(session);

@@ -17,15 +17,31 @@ struct cli_session {
     const struct sy_network *network; /* the snapshot's */
 };
 
-/* Loads MODEL for at most `max_requests` at a time on `threads` workers. */
+struct cli_session_options {
+    int threads;      /* workers; 0: one for each CPU */
+    int max_requests; /* at a time */
+    enum sy_weights weights;
+};
+
+/* What --half-weights says, for commands that have CLI_HALF_WEIGHTS. */
+enum sy_weights cli_weights(const struct cli_args *args);
+#define CLI_HALF_WEIGHTS                                                       \
+    {                                                                          \
+        "half-weights", CLI_FLAG, NULL,                                        \
+            "store weights of late layers in 16 bits: faster, and off by "     \
+            "about 0.001",                                                     \
+            0, 0, false                                                        \
+    }
+
+/* Loads MODEL and makes it ready. */
 enum sy_status cli_session_open(struct cli_session *session, const char *model,
-                                int threads, int max_requests,
+                                const struct cli_session_options *options,
                                 struct sy_error *err) SY_MUST_USE;
 
 /* The same for a network in memory, which is taken, also on failure. */
 enum sy_status cli_session_start(struct cli_session *session,
                                  struct sy_network *network, const char *label,
-                                 int threads, int max_requests,
+                                 const struct cli_session_options *options,
                                  struct sy_error *err) SY_MUST_USE;
 /* Fails for a supernet, which has no routes. */
 enum sy_status cli_session_answers(const struct cli_session *session,

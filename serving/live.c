@@ -72,6 +72,11 @@ static bool same_domains(const struct sy_network *a, const struct sy_network *b)
     return same;
 }
 
+static enum sy_weights weights_of(const struct srv_live_options *options)
+{
+    return options->half_weights ? SY_WEIGHTS_HALF : SY_WEIGHTS_FULL;
+}
+
 /* What hangs on a state whose snapshot and network are there. */
 static enum sy_status complete(struct srv_live *made,
                                const struct srv_live_options *options,
@@ -108,8 +113,8 @@ enum sy_status srv_live_new(struct srv_live **live,
         sy_network_free(parts->network);
         return status;
     }
-    struct sy_snapshot_options snapshot = {.label = made->label,
-                                           .shared = true};
+    struct sy_snapshot_options snapshot = {
+        .label = made->label, .weights = weights_of(options), .shared = true};
     if (parts->before != NULL) {
         snapshot.like[0] = parts->before->snapshot;
     }
@@ -137,6 +142,7 @@ enum sy_status srv_live_join(struct srv_live **live,
     struct srv_live *made = NULL;
     struct sy_snapshot_options snapshot = {
         .label = base->label,
+        .weights = weights_of(options),
         .shared = true,
         .like = {base->snapshot, next->snapshot}};
     enum sy_status status =

@@ -60,6 +60,7 @@ struct srv_live_options {
     const char *name;          /* the network's folder in it */
     struct sy_pool *pool;      /* borrowed until the last unref */
     int max_batch;             /* images that the executor takes at once */
+    bool half_weights;         /* SY_WEIGHTS_HALF */
     struct srv_budget *budget; /* borrowed until the last unref; or NULL */
 };
 

@@ -137,6 +137,7 @@ struct srv_live_options srv_repository_live_options(
         .pool = repository->options.pool,
         .budget = repository->options.budget,
         .max_batch = repository->options.max_batch,
+        .half_weights = repository->options.half_weights,
     };
 }
 

@@ -51,6 +51,7 @@ struct srv_repository_options {
     const char *path;     /* copied */
     struct sy_pool *pool; /* borrowed until srv_repository_free */
     int max_batch;
+    bool half_weights;                /* as in struct srv_live_options */
     struct srv_budget *budget;        /* borrowed likewise; NULL: no limit */
     const struct srv_weight *weights; /* copied */
     int weight_count;

@@ -145,6 +145,7 @@ static enum sy_status start_engine(struct srv_server *server,
                                                 .budget = &server->budget,
                                                 .weights = s->weight,
                                                 .weight_count = s->weight_count,
+                                                .half_weights = s->half_weights,
                                                 .max_batch = s->max_batch};
     SY_TRY(srv_repository_new(&server->context.repository, &repository, err));
     struct srv_stage_options stage = {.max_us = s->pack_max_us};

@@ -4,8 +4,9 @@ All sides run the same numbers: our runner writes its network as a model,
 `switchyard export` makes the ONNX file, bench_xnnpack builds the same network
 from the same seed. Sides take turns, pinned to the same processors; times are
 medians, ratios the median of paired rounds. Beside them: the share of the
-multiply-add peak, measured in the same turns; two threads against one; and a
-fresh process's first request, on a path that has never run.
+multiply-add peak, measured in the same turns; the same with our weights of
+late layers in half the width, which rounds them; two threads against one; and
+a fresh process's first request, on a path that has never run.
 
     --check compares outputs only: no clock is looked at.
 """
@@ -49,11 +50,13 @@ def compare(config, threads, batches, rounds):
     with tempfile.TemporaryDirectory() as folder:
         path, = common.export(config, folder).values()
         ours = common.Side("bench_runner", config, threads)
+        half = common.Side("bench_runner", config, threads, "--half-weights")
         peers = open_peers(config, path, threads)
         for batch in batches:
             flops = 2.0 * ours.madds * batch
             repeats = max(1, int(2 * TURN_MADDS / flops))
-            sides = {"peak": ours.peak, "ours": ours.timed(batch, repeats)}
+            sides = {"peak": ours.peak, "ours": ours.timed(batch, repeats),
+                     "half": half.timed(batch, repeats)}
             for peer in peers:
                 sides[peer.name] = peer.timed(batch, repeats)
             times = common.take_turns(sides, rounds)
@@ -69,7 +72,14 @@ def compare(config, threads, batches, rounds):
                     1e6, theirs_share=common.paired(rate(peer.name), peak)))
             rows.append(common.row(case, "multiply-add peak", "GFLOP/s",
                                    rate("ours"), peak))
+            case += ", half"
+            for peer in peers:
+                rows.append(common.row(case, peer.name, "us", times["half"],
+                                       times[peer.name], 1e6))
+            rows.append(common.row(case, "multiply-add peak", "GFLOP/s",
+                                   rate("half"), peak))
         close_peers(peers)
+        half.close()
         ours.close()
     return rows
 
@@ -122,6 +132,7 @@ def check(configs):
         with tempfile.TemporaryDirectory() as folder:
             path, = common.export(config, folder).values()
             ours = common.Side("bench_runner", config, 2)
+            half = common.Side("bench_runner", config, 2, "--half-weights")
             peers = open_peers(config, path, 1)
             size = [int(word) for word in ours.ask("shape").split()]
             images = common.noise((5, *size))
@@ -133,7 +144,10 @@ def check(configs):
             for peer in peers:
                 what = f"{common.name_of(config)}, {peer.name}"
                 common.agree(what, want, peer.answer(images))
+            common.agree(f"{common.name_of(config)}, half weights", want,
+                         half.answer(images), limit=20 / 4096)
             close_peers(peers)
+            half.close()
             ours.close()
 
 

@@ -45,7 +45,8 @@ struct sy_infer_args {
     int count;
     const float *x;
     const float *x2;       /* add: other operand; scale: the 1 x 1 x C */
-    const float *packed;   /* weights as `pack` left them */
+    const void *packed;    /* weights as `pack` left them */
+    bool half;             /* packed: of half the width, see `halves` */
     const float *scale;    /* [K] */
     const float *bias;     /* [K] */
     const float *residual; /* shape of out, or NULL */
@@ -130,6 +131,14 @@ struct sy_backend {
                             struct sy_shape out);
     void (*pack)(const struct sy_node *node, struct sy_shape in,
                  struct sy_shape out, const float *weight, float *packed);
+    /*
+     * True if the node's kernel, alone or as the first of a pair, also takes
+     * its packed weight in half the width: the same numbers in the same order,
+     * each rounded by sy_half. It computes in float as ever, and gives the
+     * bits that the rounded numbers give as floats. NULL: no kernel does.
+     */
+    bool (*halves)(const struct sy_node *node, struct sy_shape in,
+                   struct sy_shape out);
 
     /*
      * A 1 x 1 convolution of stride 1 without groups and residual, and the

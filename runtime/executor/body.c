@@ -4,25 +4,27 @@
  * DESIGN. Everything that can be decided before a request comes is decided
  * here: plans are fused, each step gets the backend's kernel or, where the
  * backend has none for its operator, the reference's together with the
- * reference's packing and scratch; weights are packed once, however many
- * domains and snapshots use them; values inside a block get their place in the
- * worker's memory; and how many images one task takes follows from the size of
- * what is between.
+ * reference's packing and scratch; weights are packed once, in full or half
+ * width, however many domains and snapshots use them; values inside a block get
+ * their place in the worker's memory; and how many images one task takes
+ * follows from the size of what is between.
  *
  * All of it is copied into one arena, so that a body outlives the network that
  * it was made from: packed weights in the order of the steps, and behind them
  * what is used as it is (biases).
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/half.h"
 #include "runtime/base/memory.h"
 #include "runtime/executor/parts.h"
 #include "runtime/network/sums.h"
 
 enum {
-    LINE_FLOATS = 16,
+    LINE_BYTES = 64,
     TILE_BYTES = 512 * 1024,
     MAX_TILE = 16,
     BLOCK_BYTES = 4096 /* of a body's arena: holds the steps of most */
@@ -47,8 +49,9 @@ struct making {
     const struct sy_network *network;
     const struct sy_unit *unit;
     const struct sy_backend *backend;
+    enum sy_weights weights;
     struct sy_ready_body *body;
-    float *room; /* for packed weights; moves on */
+    char *room; /* for packed weights; moves on */
 };
 
 static bool packs(const struct sy_backend *backend, const struct sy_node *node)
@@ -57,39 +60,15 @@ static bool packs(const struct sy_backend *backend, const struct sy_node *node)
            backend->packed_floats != NULL;
 }
 
-/* Floats that the node's packed weight takes, in whole cache lines. */
-static size_t packed_room(const struct making *making,
-                          const struct sy_node *node)
+static size_t packed_numbers(const struct making *making,
+                             const struct sy_node *node)
 {
     const struct sy_plan *plan = &making->unit->plan;
     const struct sy_backend *backend = provider(making->backend, node->op);
-    if (!packs(backend, node)) {
-        return 0;
-    }
-    size_t floats = backend->packed_floats(node, plan->value[node->in[0]],
-                                           plan->value[node->out]);
-    return (floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
-}
-
-/* Room for all packed weights of the unit, in the order of its steps. */
-static enum sy_status take_room(struct making *making,
-                                const struct sy_infer_plan *fused)
-{
-    struct sy_ready_unit *ready = &making->body->unit;
-    size_t floats = 0;
-
-    for (int i = 0; i < fused->step_count; i++) {
-        const struct sy_step *step = &fused->step[i];
-        floats += packed_room(making, &step->node);
-        floats += step->pair ? packed_room(making, &step->then) : 0;
-    }
-    making->room = sy_arena_zero(&making->body->arena, floats, sizeof(float));
-    if (making->room == NULL) {
-        return SY_NO_MEMORY;
-    }
-    ready->weights = making->room;
-    ready->weights_end = making->room + floats;
-    return SY_OK;
+    return packs(backend, node)
+               ? backend->packed_floats(node, plan->value[node->in[0]],
+                                        plan->value[node->out])
+               : 0;
 }
 
 static size_t param_floats(const struct sy_plan_param *param)
@@ -107,6 +86,63 @@ static const float *raw(const struct making *making, int param)
     return making->network->values + making->unit->weight[param];
 }
 
+/* True if no number of the parameter is too large for half the width. */
+static bool in_range(const struct making *making, int param)
+{
+    size_t count = param_floats(&making->unit->plan.param[param]);
+    const float *values = raw(making, param);
+    for (size_t i = 0; i < count; i++) {
+        if (!(fabsf(values[i]) <= SY_HALF_MAX)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* True if the node's packed weight is kept in half the width. */
+static bool is_half(const struct making *making, const struct sy_node *node)
+{
+    const struct sy_plan *plan = &making->unit->plan;
+    const struct sy_backend *backend = provider(making->backend, node->op);
+    if (making->weights != SY_WEIGHTS_HALF || !packs(backend, node) ||
+        backend->halves == NULL) {
+        return false;
+    }
+    struct sy_shape in = plan->value[node->in[0]], out = plan->value[node->out];
+    return out.h * out.w <= SY_HALF_POSITIONS &&
+           backend->halves(node, in, out) && in_range(making, node->weight);
+}
+
+/* Bytes that the node's packed weight takes, in whole cache lines. */
+static size_t packed_room(const struct making *making,
+                          const struct sy_node *node)
+{
+    size_t bytes = packed_numbers(making, node) *
+                   (is_half(making, node) ? sizeof(uint16_t) : sizeof(float));
+    return (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+}
+
+/* Room for all packed weights of the unit, in the order of its steps. */
+static enum sy_status take_room(struct making *making,
+                                const struct sy_infer_plan *fused)
+{
+    struct sy_ready_unit *ready = &making->body->unit;
+    size_t bytes = 0;
+
+    for (int i = 0; i < fused->step_count; i++) {
+        const struct sy_step *step = &fused->step[i];
+        bytes += packed_room(making, &step->node);
+        bytes += step->pair ? packed_room(making, &step->then) : 0;
+    }
+    making->room = sy_arena_zero(&making->body->arena, bytes, 1);
+    if (making->room == NULL) {
+        return SY_NO_MEMORY;
+    }
+    ready->weights = making->room;
+    ready->weights_end = making->room + bytes;
+    return SY_OK;
+}
+
 /* A copy of a parameter in the body, or NULL: there is none, or no memory. */
 static const float *keep(struct making *making, int param)
 {
@@ -117,6 +153,46 @@ static const float *keep(struct making *making, int param)
         param_floats(&making->unit->plan.param[param]) * sizeof(float);
     float *copy = sy_arena_alloc(&making->body->arena, bytes);
     return copy != NULL ? memcpy(copy, raw(making, param), bytes) : NULL;
+}
+
+/* Packs the step's weight to `to`; `pair`: what runs with it, or NULL. */
+static void pack(const struct making *making, const struct sy_ready_step *step,
+                 const struct sy_node *pair, float *to)
+{
+    const struct sy_node *node = &step->node;
+    const float *weight = raw(making, node->weight);
+    if (pair != NULL) {
+        making->backend->pair_pack(node, pair, step->in, step->out, weight, to);
+    } else {
+        provider(making->backend, node->op)
+            ->pack(node, step->in, step->out, weight, to);
+    }
+}
+
+/* Packs the step's weight into the room, and moves that on. */
+static enum sy_status take_weight(struct making *making,
+                                  struct sy_ready_step *step,
+                                  const struct sy_node *pair)
+{
+    step->packed = making->room;
+    step->half = is_half(making, &step->node);
+    if (step->half) {
+        size_t numbers = packed_numbers(making, &step->node);
+        uint16_t *half = (void *)making->room;
+        float *full = sy_alloc_zero(numbers, sizeof *full);
+        if (full == NULL) {
+            return SY_NO_MEMORY;
+        }
+        pack(making, step, pair, full);
+        for (size_t i = 0; i < numbers; i++) {
+            half[i] = sy_half(full[i]);
+        }
+        sy_free(full);
+    } else {
+        pack(making, step, pair, (void *)making->room);
+    }
+    making->room += packed_room(making, &step->node);
+    return SY_OK;
 }
 
 /*
@@ -143,23 +219,15 @@ static enum sy_status make_step(struct making *making,
     };
     if (pair != NULL) {
         wanted = backend->pair_scratch(node, pair, step->out);
-        backend->pair_pack(node, pair, step->in, step->out,
-                           raw(making, node->weight), making->room);
-        step->packed = making->room;
-    } else {
-        if (backend->infer_scratch != NULL) {
-            wanted = backend->infer_scratch(node, step->in, step->out);
-        }
-        if (packs(backend, node)) {
-            backend->pack(node, step->in, step->out, raw(making, node->weight),
-                          making->room);
-            step->packed = making->room;
-        } else {
-            step->packed = keep(making, node->weight);
-        }
+    } else if (backend->infer_scratch != NULL) {
+        wanted = backend->infer_scratch(node, step->in, step->out);
     }
     *scratch = wanted > *scratch ? wanted : *scratch;
-    making->room += packed_room(making, node);
+    if (packs(backend, node)) {
+        SY_TRY(take_weight(making, step, pair));
+    } else {
+        step->packed = keep(making, node->weight);
+    }
     step->behind = making->room;
     return (node->weight < 0 || step->packed != NULL) &&
                    (node->bias < 0 || step->bias != NULL)
@@ -252,7 +320,7 @@ static enum sy_status make_unit(struct making *making)
 struct sy_ready_body *sy_body_new(const struct sy_network *network,
                                   const struct sy_unit *unit,
                                   const struct sy_backend *backend,
-                                  const char *hash)
+                                  enum sy_weights weights, const char *hash)
 {
     struct sy_ready_body *body = sy_alloc_zero(1, sizeof *body);
     if (body == NULL) {
@@ -261,7 +329,7 @@ struct sy_ready_body *sy_body_new(const struct sy_network *network,
     atomic_init(&body->references, 1);
     sy_arena_init(&body->arena, BLOCK_BYTES);
     (void)snprintf(body->hash, sizeof body->hash, "%s", hash);
-    struct making making = {network, unit, backend, body, NULL};
+    struct making making = {network, unit, backend, weights, body, NULL};
     if (make_unit(&making) != SY_OK) {
         sy_body_unref(body);
         return NULL;

@@ -35,7 +35,8 @@ struct sy_ready_folded {
 
 /*
  * The hash of a unit's plan and weights, and of its norms in a slot, where
- * they must exist. Equal hashes run to equal bits on the same backend.
+ * they must exist. Equal hashes run to equal bits on the same backend
+ * and in the same storage.
  */
 void sy_body_hash(const struct sy_network *network, const struct sy_unit *unit,
                   char hash[SY_HASH_TEXT_BYTES]);
@@ -48,7 +49,7 @@ void sy_folded_hash(const struct sy_network *network,
 struct sy_ready_body *sy_body_new(const struct sy_network *network,
                                   const struct sy_unit *unit,
                                   const struct sy_backend *backend,
-                                  const char *hash);
+                                  enum sy_weights weights, const char *hash);
 struct sy_ready_folded *sy_folded_new(const struct sy_network *network,
                                       const struct sy_unit *unit, int slot,
                                       const char *hash);

@@ -26,9 +26,10 @@ struct sy_ready_step {
     sy_infer_fn infer;
     sy_pair_fn pair; /* in place of `infer`: together with `then` */
     const struct sy_ready_step *then;
-    const float *packed; /* NULL where the operator has no weight */
-    const float *behind; /* packed weights of later steps begin here */
-    const float *bias;   /* dense: in the network's values */
+    const void *packed; /* NULL where the operator has no weight */
+    bool half;          /* packed holds numbers of half the width */
+    const char *behind; /* packed weights of later steps begin here */
+    const float *bias;  /* dense: in the network's values */
 };
 
 struct sy_ready_unit {
@@ -47,7 +48,7 @@ struct sy_ready_unit {
     size_t value_floats;   /* memory of all values in between, one image */
     size_t scratch_floats; /* most that a kernel of this unit asks for */
     /* Packed weights of all steps, in their order: what a run reads. */
-    const float *weights, *weights_end;
+    const char *weights, *weights_end;
     int tile; /* images that a task of this unit takes, at most */
     int64_t madds;
     int norm_count;

@@ -27,6 +27,7 @@ struct sy_snapshot {
     struct sy_network *network;
     bool dissolved; /* the network has been given back */
     const struct sy_backend *backend;
+    enum sy_weights weights;
     const char *label;
     int slots;
     struct sy_ready_unit *unit;      /* by unit index */
@@ -63,11 +64,11 @@ static struct sy_ready_folded *find_folded(const struct sy_snapshot *s,
     return NULL;
 }
 
-/* A snapshot whose parts may be taken by one of this backend. */
-static bool gives(const struct sy_snapshot *from,
-                  const struct sy_backend *backend)
+/* True if parts of the one may be taken by the other. */
+static bool gives(const struct sy_snapshot *from, const struct sy_snapshot *to)
 {
-    return from != NULL && from->backend == backend;
+    return from != NULL && from->backend == to->backend &&
+           from->weights == to->weights;
 }
 
 static enum sy_status take_body(struct sy_snapshot *s, int u,
@@ -81,14 +82,14 @@ static enum sy_status take_body(struct sy_snapshot *s, int u,
         found = find_body(s, u, hash);
         for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
             const struct sy_snapshot *from = options->like[i];
-            if (gives(from, s->backend)) {
+            if (gives(from, s)) {
                 found = find_body(from, from->network->unit_count, hash);
             }
         }
     }
-    s->body[u] = found != NULL
-                     ? sy_body_ref(found)
-                     : sy_body_new(s->network, unit, s->backend, hash);
+    s->body[u] = found != NULL ? sy_body_ref(found)
+                               : sy_body_new(s->network, unit, s->backend,
+                                             s->weights, hash);
     return s->body[u] != NULL ? SY_OK : SY_NO_MEMORY;
 }
 
@@ -104,7 +105,7 @@ static enum sy_status take_folded(struct sy_snapshot *s, int u, int slot,
         found = find_folded(s, u + 1, hash);
         for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
             const struct sy_snapshot *from = options->like[i];
-            if (gives(from, s->backend)) {
+            if (gives(from, s)) {
                 found = find_folded(from, from->network->unit_count, hash);
             }
         }
@@ -195,6 +196,7 @@ enum sy_status sy_snapshot_make(struct sy_snapshot **snapshot,
     s->slots = sy_network_slots(network);
     s->backend =
         options->backend != NULL ? options->backend : sy_backend_best();
+    s->weights = options->weights;
     sy_arena_init(&s->arena, 0);
     enum sy_status status = make_units(s, options, err);
     if (status != SY_OK) {
@@ -306,6 +308,17 @@ const char *sy_snapshot_label(const struct sy_snapshot *s)
 const struct sy_backend *sy_snapshot_backend(const struct sy_snapshot *s)
 {
     return s->backend;
+}
+
+enum sy_weights sy_snapshot_weights(const struct sy_snapshot *s)
+{
+    return s->weights;
+}
+
+size_t sy_snapshot_weight_bytes(const struct sy_snapshot *s, int unit)
+{
+    const struct sy_ready_unit *ready = sy_snapshot_unit(s, unit);
+    return (size_t)(ready->weights_end - ready->weights);
 }
 
 const struct sy_ready_unit *sy_snapshot_unit(const struct sy_snapshot *snapshot,

@@ -27,18 +27,38 @@ enum sy_status sy_snapshot_new(struct sy_snapshot **snapshot,
                                const struct sy_backend *backend,
                                struct sy_error *err) SY_MUST_USE;
 
+/*
+ * How packed weights are stored. One image needs a weight of a late layer, of
+ * few positions, so few times that it computes as fast as weights arrive;
+ * stored in half the width (base/half.h) they arrive twice as fast.
+ */
+enum sy_weights {
+    SY_WEIGHTS_FULL, /* as floats: what was trained, to the bit */
+    /*
+     * Convolutions of SY_HALF_POSITIONS outputs at most, and dense layers, are
+     * rounded to half the width where the kernels take that and all numbers
+     * are in range. Arithmetic is in float as ever. Each weight is off by
+     * 2^-11 of itself at most, and outputs by 2e-3 of the largest in the
+     * worst of 24 random networks (conform_executor).
+     */
+    SY_WEIGHTS_HALF
+};
+enum { SY_HALF_POSITIONS = 16 };
+
 enum { SY_SNAPSHOT_LIKE = 2 };
 
 struct sy_snapshot_options {
     const char *label;                /* copied */
     const struct sy_backend *backend; /* NULL takes the best */
+    enum sy_weights weights;
     /*
      * True for one that is only run: its parts may be shared with others, and
      * the network's values are given back (its `values` are then NULL).
      */
     bool shared;
     /* Shared snapshots whose parts are taken wherever the content is the same
-       and so is the backend; they may go before this one does. Or NULL. */
+       and so are backend and storage; they may go before this one does. Or
+       NULL. */
     const struct sy_snapshot *like[SY_SNAPSHOT_LIKE];
 };
 
@@ -70,5 +90,9 @@ struct sy_network *sy_snapshot_dissolve(struct sy_snapshot *snapshot);
 const struct sy_network *sy_snapshot_network(const struct sy_snapshot *s);
 const char *sy_snapshot_label(const struct sy_snapshot *s);
 const struct sy_backend *sy_snapshot_backend(const struct sy_snapshot *s);
+enum sy_weights sy_snapshot_weights(const struct sy_snapshot *s);
+
+/* Bytes of the unit's packed weights: what one image has to read. */
+size_t sy_snapshot_weight_bytes(const struct sy_snapshot *s, int unit);
 
 #endif

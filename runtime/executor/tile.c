@@ -98,6 +98,7 @@ static struct sy_infer_args make_args(const struct tile_run *run,
         .count = count,
         .x = locate_input(run, node->in[0], first),
         .packed = step->packed,
+        .half = step->half,
         .bias = step->bias,
         .y = locate(run, node->out, first),
         .scratch = run->memory->scratch,
@@ -176,8 +177,8 @@ static const float *gather(const struct tile_run *run)
 static bool reaches(const struct sy_ahead *ahead,
                     const struct sy_ready_unit *unit)
 {
-    return unit != NULL && ahead->at >= (const char *)unit->weights &&
-           ahead->at <= (const char *)unit->weights_end;
+    return unit != NULL && ahead->at >= unit->weights &&
+           ahead->at <= unit->weights_end;
 }
 
 /*
@@ -189,8 +190,8 @@ static void look_ahead(const struct tile_run *run,
                        const struct sy_ready_step *step)
 {
     struct sy_ahead *ahead = &run->memory->ahead;
-    const char *behind = (const char *)step->behind;
-    const char *end = (const char *)run->unit->weights_end;
+    const char *behind = step->behind;
+    const char *end = run->unit->weights_end;
     bool here = reaches(ahead, run->unit), beyond = reaches(ahead, run->next);
 
     if (here ? ahead->at < behind : !beyond) {
@@ -198,13 +199,13 @@ static void look_ahead(const struct tile_run *run,
         beyond = false;
     }
     if (ahead->at == end && run->next != NULL) {
-        ahead->at = (const char *)run->next->weights;
+        ahead->at = run->next->weights;
         beyond = true;
     }
     ptrdiff_t held = ahead->at - behind; /* there and not read yet */
     if (beyond) {
-        held = end - behind + (ahead->at - (const char *)run->next->weights);
-        end = (const char *)run->next->weights_end;
+        held = end - behind + (ahead->at - run->next->weights);
+        end = run->next->weights_end;
     }
     ptrdiff_t room = held < AHEAD_BYTES ? AHEAD_BYTES - held : 0;
     ahead->end = end - ahead->at < room ? end : ahead->at + room;

@@ -30,7 +30,8 @@ START_TEST(a_file_changes_what_it_names_and_nothing_else)
 {
     struct sy_error err = {0};
     sy_check_ok(load("{\"repository\": \"r\", \"port\": 9, "
-                     "\"insecure_admin\": true, \"access_log\": \"-\", "
+                     "\"half_weights\": true, \"insecure_admin\": true, "
+                     "\"access_log\": \"-\", "
                      "\"preferred_batch\": [2, 8], "
                      "\"weights\": {\"a.b\": 2, \"c.d\": 1000}}",
                      &err),
@@ -38,6 +39,7 @@ START_TEST(a_file_changes_what_it_names_and_nothing_else)
     ck_assert_str_eq(settings.repository, "r");
     ck_assert_int_eq(settings.port, 9);
     ck_assert(settings.insecure_admin);
+    ck_assert(settings.half_weights);
     ck_assert_str_eq(settings.access_log, "-");
     ck_assert_str_eq(settings.host, "127.0.0.1");
     ck_assert_int_eq(settings.max_batch, 32);

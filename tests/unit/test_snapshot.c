@@ -267,8 +267,105 @@ START_TEST(a_backend_with_nothing_is_the_reference_bit_for_bit)
 }
 END_TEST
 
+/* Steps of half and of full weights, on a network with one number changed. */
+static void count_halves(const struct sy_snapshot_options *made, float spoilt,
+                         int *halves, int *small, size_t *bytes)
+{
+    struct sy_snapshot *snapshot;
+    struct sy_error err = {0};
+    struct sy_network *network =
+        sy_random_network(&(struct sy_random_options){.seed = 9});
+    *halves = *small = 0;
+    *bytes = 0;
+    for (int u = 0; u < network->unit_count && spoilt != 0.0f; u++) {
+        const struct sy_unit *unit = &network->unit[u];
+        for (int n = 0; n < unit->plan.node_count; n++) {
+            int weight = unit->plan.node[n].weight;
+            if (weight >= 0) {
+                network->values[unit->weight[weight]] = spoilt;
+            }
+        }
+    }
+    sy_check_ok(sy_snapshot_make(&snapshot, network, made, &err), err);
+    for (int u = 0; u < network->unit_count; u++) {
+        const struct sy_ready_unit *ready = sy_snapshot_unit(snapshot, u);
+        for (int i = 0; i < ready->step_count; i++) {
+            const struct sy_ready_step *step = &ready->step[i];
+            bool few = step->out.h * step->out.w <= SY_HALF_POSITIONS;
+            ck_assert(!step->half || few);
+            *halves += step->half;
+            *small += few && step->node.weight >= 0 &&
+                      step->node.op != SY_OP_DEPTHWISE;
+        }
+        *bytes += sy_snapshot_weight_bytes(snapshot, u);
+    }
+    sy_snapshot_unref(snapshot);
+}
+
+START_TEST(weights_of_half_the_width_are_those_of_few_positions_in_range)
+{
+    const struct sy_snapshot_options full = {.label = "1",
+                                             .weights = SY_WEIGHTS_FULL};
+    const struct sy_snapshot_options half = {.label = "1",
+                                             .weights = SY_WEIGHTS_HALF};
+    const struct sy_snapshot_options plain = {.label = "1",
+                                              .backend = &sy_backend_reference,
+                                              .weights = SY_WEIGHTS_HALF};
+    int halves, small;
+    size_t bytes, full_bytes;
+    count_halves(&full, 0.0f, &halves, &small, &full_bytes);
+    ck_assert_int_eq(halves, 0);
+    count_halves(&plain, 0.0f, &halves, &small, &bytes);
+    ck_assert_int_eq(halves, 0);
+    if (sy_backend_best()->halves == NULL) {
+        return;
+    }
+    count_halves(&half, 0.0f, &halves, &small, &bytes);
+    ck_assert_int_gt(halves, 0);
+    ck_assert_int_le(halves, small);
+    ck_assert_uint_lt(bytes, full_bytes);
+    count_halves(&half, 65504.0f, &halves, &small, &bytes);
+    ck_assert_int_gt(halves, 0);
+    count_halves(&half, 65536.0f, &halves, &small, &bytes);
+    ck_assert_int_eq(halves, 0);
+    count_halves(&half, NAN, &halves, &small, &bytes);
+    ck_assert_int_eq(halves, 0);
+}
+END_TEST
+
+/* A shared snapshot of the network of that seed, beside another or NULL. */
+static struct sy_snapshot *shared_snapshot(enum sy_weights weights,
+                                           const struct sy_snapshot *like)
+{
+    struct sy_snapshot *snapshot;
+    struct sy_error err = {0};
+    struct sy_snapshot_options options = {
+        .label = "1", .weights = weights, .shared = true, .like = {like}};
+    struct sy_network *network =
+        sy_random_network(&(struct sy_random_options){.seed = 9});
+    sy_check_ok(sy_snapshot_make(&snapshot, network, &options, &err), err);
+    return snapshot;
+}
+
+START_TEST(weights_are_shared_with_those_of_the_same_width_only)
+{
+    struct sy_snapshot *full = shared_snapshot(SY_WEIGHTS_FULL, NULL);
+    struct sy_snapshot *half = shared_snapshot(SY_WEIGHTS_HALF, full);
+    struct sy_snapshot *same = shared_snapshot(SY_WEIGHTS_HALF, half);
+    ck_assert_int_eq(sy_snapshot_weights(half), SY_WEIGHTS_HALF);
+    ck_assert_int_eq(sy_snapshot_common_bytes(full, half), 0);
+    ck_assert_int_eq(sy_snapshot_common_bytes(half, same),
+                     sy_snapshot_bytes(half));
+    sy_snapshot_unref(full);
+    sy_snapshot_unref(half);
+    sy_snapshot_unref(same);
+}
+END_TEST
+
 START_TEST(failed_allocations_are_reported_and_leave_nothing_behind)
 {
+    const struct sy_snapshot_options half = {.label = "1",
+                                             .weights = SY_WEIGHTS_HALF};
     int64_t before = sy_alloc_live();
     bool failed = true;
     for (int64_t n = 1; failed; n++) {
@@ -279,7 +376,7 @@ START_TEST(failed_allocations_are_reported_and_leave_nothing_behind)
             &(struct sy_random_options){.seed = 8, .experts = 2});
         sy_alloc_fail_at(n, true);
         enum sy_status status =
-            sy_snapshot_new(&snapshot, network, "1", NULL, &err);
+            sy_snapshot_make(&snapshot, network, &half, &err);
         if (status == SY_OK) {
             status = sy_executor_new(&executor, snapshot, NULL, 3, &err);
         }
@@ -305,6 +402,9 @@ int main(void)
     tcase_add_test(tc, references_may_be_taken_on_any_thread);
     tcase_add_test(tc, folded_norms_give_what_the_statistics_say);
     tcase_add_test(tc, norms_that_no_expert_needs_are_not_made);
+    tcase_add_test(
+        tc, weights_of_half_the_width_are_those_of_few_positions_in_range);
+    tcase_add_test(tc, weights_are_shared_with_those_of_the_same_width_only);
     tcase_add_test(tc, values_that_live_together_never_share_a_place);
     tcase_add_test(tc, a_chain_uses_its_memory_in_turn);
     tcase_add_test(tc, operators_that_a_backend_lacks_come_from_the_reference);

@@ -13,6 +13,10 @@
  * each step of k. Asked for in one go, as many lines take as long as if they
  * were read: the core can only wait for so many at a time.
  *
+ * B may be stored in half the width: where rows are few, a product takes as
+ * long as B takes to arrive. Its numbers are widened, exactly, as they are
+ * loaded, so the product is that of the same numbers stored as floats.
+ *
  * Every element is summed along k in order with one accumulator, so neither
  * the height of the tile nor the place of the row in it changes a bit.
  *
@@ -22,12 +26,6 @@
  */
 #include "runtime/cpu/kernels/kernels.h"
 
-#if defined(__AVX512F__)
-enum { MAX_ROWS = 14 };
-#else
-enum { MAX_ROWS = 8 };
-#endif
-
 /* Rows of a tile of so many vectors. */
 #if defined(SY_SMALL_TILES)
 #define ROWS_1 3
@@ -35,12 +33,12 @@ enum { MAX_ROWS = 8 };
 #define ROWS_3 3
 #define ROWS_4 3
 #elif defined(__AVX512F__)
-#define ROWS_1 14
+#define ROWS_1 MAX_HEIGHT
 #define ROWS_2 12
 #define ROWS_3 8
 #define ROWS_4 6
 #else
-#define ROWS_1 8
+#define ROWS_1 MAX_HEIGHT
 #define ROWS_2 (VL == 4 ? 4 : 6)
 #endif
 
@@ -50,7 +48,7 @@ enum { PACK_K = 128 }; /* steps of k packed at a time by the plain product */
 
 /* acc -> act(scale * acc + bias) + residual, for one tile. */
 INLINE void tile_epilogue(const struct panel *p, int i0, const int rows,
-                          const int vectors, vf acc[MAX_ROWS][MAX_VECTORS],
+                          const int vectors, vf acc[MAX_HEIGHT][MAX_VECTORS],
                           struct lanes last)
 {
     if (p->scale != NULL) {
@@ -98,7 +96,7 @@ INLINE void tile_epilogue(const struct panel *p, int i0, const int rows,
 }
 
 INLINE void tile_store(const struct panel *p, int i0, const int rows,
-                       const int vectors, vf acc[MAX_ROWS][MAX_VECTORS],
+                       const int vectors, vf acc[MAX_HEIGHT][MAX_VECTORS],
                        struct lanes last)
 {
     const ptrdiff_t step = p->c_step != 0 ? p->c_step : VL;
@@ -135,14 +133,28 @@ INLINE bool fetches(const struct panel *p, const int vectors)
     return vectors > 1 && p->ahead != NULL && p->ahead->at < p->ahead->end;
 }
 
+/*
+ * Hides where the pointer comes from. Rows of A are addressed as 0, 1 and 2
+ * rows from every third, which the instructions themselves can; seeing that
+ * all are multiples of one distance, the compiler would keep a register for
+ * each, run out of them, and fetch them back through the port of a
+ * multiply-add.
+ */
+INLINE void hide(const float **p)
+{
+    __asm__("" : "+r"(*p));
+}
+
 /* One tile: rows i0 .. i0 + rows - 1 of the panel. */
 INLINE void tile(const struct panel *p, int i0, const int rows,
-                 const int vectors)
+                 const int vectors, const bool half)
 {
     struct lanes last = v_lanes((vectors - 1) * VL, p->n);
-    vf acc[MAX_ROWS][MAX_VECTORS];
+    vf acc[MAX_HEIGHT][MAX_VECTORS];
     const float *a = p->a + i0 * p->a_row;
-    const float *b = p->b;
+    const int groups = (rows + 2) / 3;
+    const char *b = p->b;
+    const ptrdiff_t vector = VL * (half ? sizeof(uint16_t) : sizeof(float));
     const ptrdiff_t row = p->a_row, step = p->a_step;
     float *c = p->c + i0 * p->c_row;
 
@@ -172,14 +184,19 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
             }
         }
     }
-    const char *fetch = (const char *)b;
+    const char *fetch = b;
     ptrdiff_t fetch_step = 0;
     if (fetches(p, vectors)) {
         fetch = p->ahead->at;
         fetch_step = LINE_BYTES;
     }
     for (int t = 0; t < p->taps; t++) {
-        const float *at = a + p->tap[t];
+        const float *at[MAX_HEIGHT / 3 + 1];
+        UNROLL for (int g = 0; g < groups; g++)
+        {
+            at[g] = a + p->tap[t] + 3 * g * row;
+            hide(&at[g]);
+        }
         for (int k = p->k; k > 0; k--) {
             vf bv[MAX_VECTORS];
             if (vectors > 1) {
@@ -188,18 +205,22 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
             }
             UNROLL for (int j = 0; j < vectors; j++)
             {
-                bv[j] = v_load(b + j * VL);
+                const char *from = b + j * vector;
+                bv[j] = half ? v_load_half(from) : v_load((const float *)from);
             }
             UNROLL for (int i = 0; i < rows; i++)
             {
-                vf av = v_set(at[i * row]);
+                vf av = v_set(at[i / 3][i % 3 * row]);
                 UNROLL for (int j = 0; j < vectors; j++)
                 {
                     acc[i][j] += av * bv[j];
                 }
             }
-            at += step;
-            b += vectors * VL;
+            UNROLL for (int g = 0; g < groups; g++)
+            {
+                at[g] += step;
+            }
+            b += vectors * vector;
         }
     }
     if (fetch_step != 0) {
@@ -211,31 +232,14 @@ INLINE void tile(const struct panel *p, int i0, const int rows,
 
 /* A tile of a height that is known at run time only. */
 INLINE void tile_rows(const struct panel *p, int i0, int rows,
-                      const int vectors)
+                      const int vectors, const bool half)
 {
     switch (rows) {
 #define CASE(n)                                                                \
     case n:                                                                    \
-        tile(p, i0, n, vectors);                                               \
+        tile(p, i0, n, vectors, half);                                         \
         break;
-        CASE(1)
-        CASE(2)
-        CASE(3)
-#if !defined(SY_SMALL_TILES)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-#if defined(__AVX512F__)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-        CASE(13)
-        CASE(14)
-#endif
-#endif
+        EACH_HEIGHT(CASE)
 #undef CASE
     default:
         break;
@@ -243,39 +247,35 @@ INLINE void tile_rows(const struct panel *p, int i0, int rows,
 }
 
 INLINE void run_panel(const struct panel *p, const int vectors,
-                      const int max_rows)
+                      const int max_rows, const bool half)
 {
-    int tiles = (p->m + max_rows - 1) / max_rows;
-    if (tiles == 0) {
-        return;
-    }
-    int low = p->m / tiles, more = p->m % tiles;
+    struct cut tiles = cut_evenly(p->m, max_rows);
     int i = 0;
-    for (int t = 0; t < tiles; t++) {
-        int rows = low + (t < more ? 1 : 0);
+    for (int t = 0; t < tiles.parts; t++) {
+        int rows = tiles.low + (t < tiles.more ? 1 : 0);
         if (rows > max_rows) {
             __builtin_unreachable();
         }
-        tile_rows(p, i, rows, vectors);
+        tile_rows(p, i, rows, vectors, half);
         i += rows;
     }
 }
 
-void SY_KERNEL(panel)(const struct panel *panel)
+INLINE void any_panel(const struct panel *p, const bool half)
 {
-    switch (panel->vectors) {
+    switch (p->vectors) {
     case 1:
-        run_panel(panel, 1, ROWS_1);
+        run_panel(p, 1, ROWS_1, half);
         break;
     case 2:
-        run_panel(panel, 2, ROWS_2);
+        run_panel(p, 2, ROWS_2, half);
         break;
 #if defined(__AVX512F__)
     case 3:
-        run_panel(panel, 3, ROWS_3);
+        run_panel(p, 3, ROWS_3, half);
         break;
     case 4:
-        run_panel(panel, 4, ROWS_4);
+        run_panel(p, 4, ROWS_4, half);
         break;
 #endif
     default:
@@ -283,13 +283,20 @@ void SY_KERNEL(panel)(const struct panel *panel)
     }
 }
 
+void SY_KERNEL(panel)(const struct panel *panel)
+{
+    if (panel->half) {
+        any_panel(panel, true);
+    } else {
+        any_panel(panel, false);
+    }
+}
+
 int SY_KERNEL(panel_vectors)(int n, int columns, int most)
 {
-    int total = (columns + VL - 1) / VL;
-    int panels = (total + most - 1) / most;
-    int low = total / panels, more = total % panels;
-    /* The first `more` panels have low + 1 vectors, the others low. */
-    return n / VL < more * (low + 1) ? low + 1 : low;
+    struct cut panels = cut_evenly((columns + VL - 1) / VL, most);
+    return n / VL < panels.more * (panels.low + 1) ? panels.low + 1
+                                                   : panels.low;
 }
 
 size_t SY_KERNEL(packed)(int k, int n)

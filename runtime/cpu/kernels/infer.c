@@ -3,18 +3,22 @@
  * packed panels with everything that follows fused in (gemm.c's epilogue).
  *
  * DESIGN: a 1 x 1 window with stride 1 multiplies the activations where they
- * lie. For other windows the image is copied once into scratch with its
- * padding around it, and each output row is a product whose rows overlap: the
- * window of the next position begins stride * C floats further on. So nothing
- * is gathered window by window; with three input channels, gathering cost
- * more than the product. A weight of a grouped convolution is packed group by
- * group; groups narrower than a vector have a kernel of their own (group.c).
+ * lie. For other windows the image is copied into scratch with its padding
+ * around it, band by band, and each output row is a product whose rows overlap:
+ * the window of the next position begins stride * C floats further on. So
+ * nothing is gathered window by window; with three input channels, gathering
+ * cost more than the product. A weight of a grouped convolution is packed group
+ * by group; groups narrower than a vector have a kernel of their own (group.c).
  *
  * Each output number is summed over [ky][kx][c] in order by one accumulator.
  */
 #include "runtime/cpu/kernels/kernels.h"
 
 enum { MAX_TAPS = 49 };
+
+/* A band of an image: as much as a part of the second-level cache takes, but
+   so many windows that few rows are copied for two bands. */
+enum { BAND_BYTES = 64 * 1024, BAND_LEAST_WINDOWS = 3 };
 
 static bool is_direct(const struct sy_node *node)
 {
@@ -27,15 +31,38 @@ static int depth_of(const struct sy_node *node, struct sy_shape in)
     return node->kernel * node->kernel * (in.c / node->groups);
 }
 
+/* A line of the image with its padding, in floats. */
+static ptrdiff_t padded_line(const struct sy_node *node, struct sy_shape in)
+{
+    return (ptrdiff_t)(in.w + node->kernel / 2 * 2) * in.c;
+}
+
+/* Rows of the image that so many rows of the output are computed from. */
+static int rows_below(const struct sy_node *node, int rows)
+{
+    return (rows - 1) * node->stride + node->kernel;
+}
+
+/* Output rows of a band. */
+static int band_rows(const struct sy_node *node, struct sy_shape in,
+                     struct sy_shape out)
+{
+    ptrdiff_t bytes = padded_line(node, in) * (ptrdiff_t)sizeof(float);
+    int rows = BAND_LEAST_WINDOWS * node->kernel;
+    while (rows < out.h && rows_below(node, rows + 1) * bytes <= BAND_BYTES) {
+        rows++;
+    }
+    return rows < out.h ? rows : out.h;
+}
+
 size_t SY_KERNEL(conv_infer_scratch)(const struct sy_node *node,
                                      struct sy_shape in, struct sy_shape out)
 {
-    int pad = node->kernel / 2;
-    struct sy_shape padded = {in.h + 2 * pad, in.w + 2 * pad, in.c};
-    if (SY_KERNEL(group_is_narrow)(node, in, out)) {
+    if (node->kernel == 1 || SY_KERNEL(group_is_narrow)(node, in, out)) {
         return 0;
     }
-    return pad > 0 ? sy_shape_floats(padded) : 0;
+    int rows = rows_below(node, band_rows(node, in, out));
+    return (size_t)rows * (size_t)padded_line(node, in);
 }
 
 size_t SY_KERNEL(packed_floats)(const struct sy_node *node, struct sy_shape in,
@@ -70,6 +97,14 @@ static void pack_depthwise(float *packed, const float *weight, int taps,
     }
 }
 
+bool SY_KERNEL(halves)(const struct sy_node *node, struct sy_shape in,
+                       struct sy_shape out)
+{
+    return node->op == SY_OP_DENSE ||
+           (node->op == SY_OP_CONV &&
+            !SY_KERNEL(group_is_narrow)(node, in, out));
+}
+
 void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
                             struct sy_shape out, const float *weight,
                             float *packed)
@@ -92,7 +127,8 @@ void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
 
 /* A product with all column panels of one group (or of the whole weight). */
 struct product {
-    const float *a, *packed;
+    const float *a;
+    const void *packed;
     ptrdiff_t a_row;
     int taps, run; /* run: steps per tap */
     const ptrdiff_t *tap;
@@ -111,6 +147,7 @@ static void run_product(const struct sy_infer_args *args,
                           .taps = product->taps,
                           .tap = product->tap,
                           .b = product->packed,
+                          .half = args->half,
                           .m = product->rows,
                           .k = product->run,
                           .c_row = args->out.c,
@@ -128,63 +165,87 @@ static void run_product(const struct sy_infer_args *args,
         panel.bias = args->bias != NULL ? args->bias + c : NULL;
         panel.residual = args->residual != NULL ? args->residual + to : NULL;
         SY_KERNEL(panel)(&panel);
-        panel.b += depth * (size_t)width;
+        panel.b = packed_at(panel.b, depth * (size_t)width, args->half);
         n += width;
     }
 }
 
-/* Copies the image into `to` with `pad` zeros on every side. */
-static void pad_image(float *to, const float *x, struct sy_shape in, int pad)
+/* The packed weight of a group. */
+static const void *group_at(const struct sy_infer_args *args, int group)
 {
-    size_t side = (size_t)pad * (size_t)in.c, line = (size_t)in.w * in.c;
-    size_t above = (size_t)pad * (line + 2 * side);
-    memset(to, 0, above * sizeof(float));
-    to += above;
-    for (int y = 0; y < in.h; y++) {
-        memset(to, 0, side * sizeof(float));
-        memcpy(to + side, x, line * sizeof(float));
-        memset(to + side + line, 0, side * sizeof(float));
-        to += line + 2 * side;
-        x += line;
-    }
-    memset(to, 0, above * sizeof(float));
+    int depth = depth_of(args->node, args->in);
+    size_t each = SY_KERNEL(packed)(depth, args->out.c / args->node->groups);
+    return packed_at(args->packed, (size_t)group * each, args->half);
 }
 
-/* One image; any convolution but those in narrow groups and direct ones. */
-static void window_infer(const struct sy_infer_args *args)
+/* Copies `rows` rows of the image from `first` on, and what is beside, above
+   and below it as zeros. */
+static void pad_rows(float *to, const float *x, struct sy_shape in, int pad,
+                     int first, int rows)
+{
+    size_t side = (size_t)pad * (size_t)in.c;
+    size_t line = (size_t)in.w * (size_t)in.c, whole = line + 2 * side;
+    for (int y = first; y < first + rows; y++) {
+        if (y < 0 || y >= in.h) {
+            memset(to, 0, whole * sizeof(float));
+        } else {
+            memset(to, 0, side * sizeof(float));
+            memcpy(to + side, x + (size_t)y * line, line * sizeof(float));
+            memset(to + side + line, 0, side * sizeof(float));
+        }
+        to += whole;
+    }
+}
+
+/* Output rows first .. first + rows - 1; x: the row of the image with which
+   the window of the first begins. */
+static void window_band(const struct sy_infer_args *args, const float *x,
+                        int first, int rows)
 {
     const struct sy_node *node = args->node;
-    const int kernel = node->kernel, pad = kernel / 2, groups = node->groups;
-    const int depth = depth_of(node, args->in), part = args->out.c / groups;
-    const ptrdiff_t channels = args->in.c;
-    const ptrdiff_t line = (args->in.w + 2 * pad) * channels;
+    const int kernel = node->kernel, groups = node->groups;
+    const int part = args->out.c / groups;
+    const ptrdiff_t channels = args->in.c, line = padded_line(node, args->in);
     ptrdiff_t tap[MAX_TAPS] = {0};
-    const float *x = args->x;
     struct product product = {.a_row = node->stride * channels,
                               .taps = groups == 1 ? kernel : kernel * kernel,
                               .tap = tap,
                               .rows = args->out.w,
                               .columns = part};
 
-    if (pad > 0) {
-        pad_image(args->scratch, x, args->in, pad);
-        x = args->scratch;
-    }
     /* The taps of a line lie together unless a group takes a part of each. */
-    product.run = depth / product.taps;
+    product.run = depth_of(node, args->in) / product.taps;
     for (int t = 0; t < product.taps; t++) {
         tap[t] =
             groups == 1 ? t * line : t / kernel * line + t % kernel * channels;
     }
     for (int g = 0; g < groups; g++) {
-        product.packed =
-            args->packed + (size_t)g * SY_KERNEL(packed)(depth, part);
+        product.packed = group_at(args, g);
         product.first = g * part;
-        for (int oy = 0; oy < args->out.h; oy++) {
+        for (int oy = 0; oy < rows; oy++) {
             product.a = x + oy * node->stride * line + g * (channels / groups);
-            product.at = (ptrdiff_t)oy * args->out.w;
+            product.at = (ptrdiff_t)(first + oy) * args->out.w;
             run_product(args, &product);
         }
+    }
+}
+
+/* One image; any convolution but those in narrow groups and direct ones. */
+static void window_infer(const struct sy_infer_args *args)
+{
+    const struct sy_node *node = args->node;
+    const int pad = node->kernel / 2;
+
+    if (pad == 0) {
+        window_band(args, args->x, 0, args->out.h);
+        return;
+    }
+    const int most = band_rows(node, args->in, args->out);
+    for (int oy = 0; oy < args->out.h; oy += most) {
+        int rows = args->out.h - oy < most ? args->out.h - oy : most;
+        pad_rows(args->scratch, args->x, args->in, pad, oy * node->stride - pad,
+                 rows_below(node, rows));
+        window_band(args, args->scratch, oy, rows);
     }
 }
 
@@ -202,8 +263,7 @@ static void direct_infer(const struct sy_infer_args *args)
                               .columns = part};
     for (int g = 0; g < groups; g++) {
         product.a = args->x + g * depth;
-        product.packed =
-            args->packed + (size_t)g * SY_KERNEL(packed)(depth, part);
+        product.packed = group_at(args, g);
         product.first = g * part;
         run_product(args, &product);
     }

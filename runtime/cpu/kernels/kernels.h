@@ -16,17 +16,58 @@ enum { MAX_VECTORS = 2 };
 #endif
 
 /*
+ * The most vectors that are summed at a time, a column of a tile or a segment
+ * of a row: what the registers allow. EACH_HEIGHT(CASE) is CASE(n) for 1 to
+ * that many, for a switch that makes a number known at run time a constant.
+ */
+#if defined(SY_SMALL_TILES)
+enum { MAX_HEIGHT = 3 };
+#define EACH_HEIGHT(CASE) CASE(1) CASE(2) CASE(3)
+#elif defined(__AVX512F__)
+enum { MAX_HEIGHT = 14 };
+#define EIGHT_HEIGHTS(CASE)                                                    \
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+
+#define EACH_HEIGHT(CASE)                                                      \
+    EIGHT_HEIGHTS(CASE) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#else
+enum { MAX_HEIGHT = 8 };
+#define EACH_HEIGHT(CASE)                                                      \
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#endif
+
+/*
+ * `total` cut into the fewest parts of at most `most`, as evenly as it goes:
+ * the first `more` have low + 1, the others low.
+ */
+struct cut {
+    int parts, low, more;
+};
+INLINE struct cut cut_evenly(int total, int most)
+{
+    int parts = (total + most - 1) / most;
+    struct cut cut = {parts, 0, 0};
+    if (parts > 0) {
+        cut.low = total / parts;
+        cut.more = total % parts;
+    }
+    return cut;
+}
+
+/*
  * One column panel of a product: C[m][n] = epilogue(A[m][taps * k] * B).
  * A element (i, t, p) stands at a[i * a_row + tap[t] + p * a_step]; B is
- * packed, taps * k rows of `vectors` * VL floats, zeros behind column n.
- * Each element is summed over t, then p, in order, whatever m is.
+ * packed, taps * k rows of `vectors` * VL numbers, zeros behind column n,
+ * floats or of half the width. Each element is summed over t, then p, in order,
+ * whatever m is.
  */
 struct panel {
     const float *a;
     ptrdiff_t a_row, a_step;
     int taps;
     const ptrdiff_t *tap;
-    const float *b;
+    const void *b;
+    bool half; /* B holds numbers of half the width */
     int m, n, k;
     int vectors;
     float *c;
@@ -61,6 +102,13 @@ int SY_KERNEL(panel_vectors)(int n, int columns, int most);
 size_t SY_KERNEL(packed)(int k, int n);
 void SY_KERNEL(pack)(float *packed, const float *b, ptrdiff_t row,
                      ptrdiff_t step, int k, int n, int most);
+
+/* Where a packed B goes on after so many of its numbers. */
+INLINE const void *packed_at(const void *packed, size_t numbers, bool half)
+{
+    size_t bytes = half ? sizeof(uint16_t) : sizeof(float);
+    return (const char *)packed + numbers * bytes;
+}
 
 /* A product without BLAS, same contract as sy_sgemm. */
 void SY_KERNEL(gemm)(const struct sy_gemm *gemm, const float *a, const float *b,
@@ -141,6 +189,8 @@ void SY_KERNEL(dense_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(scale_infer)(const struct sy_infer_args *args);
 size_t SY_KERNEL(packed_floats)(const struct sy_node *node, struct sy_shape in,
                                 struct sy_shape out);
+bool SY_KERNEL(halves)(const struct sy_node *node, struct sy_shape in,
+                       struct sy_shape out);
 void SY_KERNEL(pack_weight)(const struct sy_node *node, struct sy_shape in,
                             struct sy_shape out, const float *weight,
                             float *packed);

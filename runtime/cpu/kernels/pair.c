@@ -10,7 +10,7 @@
  *
  * From a plane every position is one aligned vector at a distance known when
  * this is compiled, and no column is outside, so a segment of up to
- * MAX_SEGMENT positions is loads and multiply-adds only. Rows outside the
+ * MAX_HEIGHT positions is loads and multiply-adds only. Rows outside the
  * image are not visited. The ring is meant to stay in the first-level cache,
  * so a panel is as wide as lets it fit.
  *
@@ -25,14 +25,6 @@
 #define UNROLL_COLUMNS _Pragma("GCC unroll 64")
 
 enum { RING_BYTES = 32 * 1024, STEP_POSITIONS = 8 };
-
-#if defined(SY_SMALL_TILES)
-enum { MAX_SEGMENT = 3 };
-#elif defined(__AVX512F__)
-enum { MAX_SEGMENT = 14 };
-#else
-enum { MAX_SEGMENT = 8 };
-#endif
 
 struct ring {
     int rows, step, pad;
@@ -103,7 +95,7 @@ static void fill_ring(struct job *job, int first, int rows)
 
 /* Writes `count` neighbouring positions of one vector of channels. */
 INLINE void put_segment(const struct job *job, const int count, int oy, int ox,
-                        int c, struct lanes lanes, vf acc[MAX_SEGMENT])
+                        int c, struct lanes lanes, vf acc[MAX_HEIGHT])
 {
     const ptrdiff_t channels = job->out.c;
     const ptrdiff_t at = ((ptrdiff_t)oy * job->out.w + ox) * channels + c;
@@ -138,7 +130,7 @@ INLINE void segment(const struct job *job, const int kernel, const int stride,
     const float *x = job->memory + c / VL * job->ring.plane + ox * stride * VL;
     const float *w =
         job->w + (ptrdiff_t)c * kernel * kernel + from * kernel * VL;
-    vf acc[MAX_SEGMENT];
+    vf acc[MAX_HEIGHT];
 
     UNROLL for (int i = 0; i < count; i++)
     {
@@ -177,24 +169,7 @@ INLINE void any_segment(const struct job *job, const int kernel,
     case n:                                                                    \
         segment(job, kernel, stride, n, lanes, oy, ox, c);                     \
         break;
-        CASE(1)
-        CASE(2)
-        CASE(3)
-#if !defined(SY_SMALL_TILES)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-#if defined(__AVX512F__)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-        CASE(13)
-        CASE(14)
-#endif
-#endif
+        EACH_HEIGHT(CASE)
 #undef CASE
     default:
         break;
@@ -206,13 +181,12 @@ INLINE void output_row(const struct job *job, const int kernel,
                        const int stride, int oy)
 {
     const int width = job->out.w;
-    const int segments = (width + MAX_SEGMENT - 1) / MAX_SEGMENT;
-    const int low = width / segments, more = width % segments;
+    const struct cut segments = cut_evenly(width, MAX_HEIGHT);
     for (int c = 0; c < job->channels; c += VL) {
         const struct lanes lanes = v_lanes(c, job->channels);
         int ox = 0;
-        for (int s = 0; s < segments; s++) {
-            int count = low + (s < more ? 1 : 0);
+        for (int s = 0; s < segments.parts; s++) {
+            int count = segments.low + (s < segments.more ? 1 : 0);
             any_segment(job, kernel, stride, count, lanes, oy, ox, c);
             ox += count;
         }
@@ -294,6 +268,7 @@ void SY_KERNEL(pair_infer)(const struct sy_infer_args *expand,
                                  .taps = 1,
                                  .tap = &no_tap,
                                  .b = expand->packed,
+                                 .half = expand->half,
                                  .k = expand->in.c,
                                  .c_row = VL,
                                  .c_step = job.ring.plane,
@@ -319,7 +294,8 @@ void SY_KERNEL(pair_infer)(const struct sy_infer_args *expand,
             job.residual = one.residual != NULL ? one.residual + n : NULL;
             windows[node->kernel / 2][node->stride - 1](&job);
         }
-        job.product.b += (size_t)job.product.k * (size_t)width;
+        job.product.b = packed_at(
+            job.product.b, (size_t)job.product.k * (size_t)width, expand->half);
         job.w += (ptrdiff_t)width * node->kernel * node->kernel;
         n += width;
     }

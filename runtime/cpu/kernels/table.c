@@ -1,11 +1,24 @@
 /*
  * table.c - the backend of one instruction set: which kernel serves what.
  */
+#if defined(__F16C__)
+#include <cpuid.h>
+#endif
+
 #include "runtime/cpu/cpu.h"
 #include "runtime/cpu/kernels/kernels.h"
 
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
+
+#if defined(__F16C__)
+/* The builtin of older compilers does not know this one by name. */
+static bool widens_halves(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
 
 /* Asks for what this file was compiled for; the builtin also asks whether
    the operating system saves the registers. */
@@ -16,9 +29,11 @@ static bool available(void)
            __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+           __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           widens_halves();
 #elif defined(__AVX2__)
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           widens_halves();
 #else
     return true;
 #endif
@@ -81,6 +96,7 @@ const struct sy_backend SY_PASTE(sy_backend, SY_ISA) = {
     .infer_scratch = infer_scratch,
     .packed_floats = SY_KERNEL(packed_floats),
     .pack = SY_KERNEL(pack_weight),
+    .halves = SY_KERNEL(halves),
     .infer_pair = SY_KERNEL(pair_infer),
     .pair_scratch = SY_KERNEL(pair_scratch),
     .pair_pack = SY_KERNEL(pair_pack),

@@ -64,6 +64,23 @@ INLINE void v_store(float *p, vf v)
     *(vf_any *)p = v;
 }
 
+/* VL numbers of half the width (base/half.h), exactly; all are finite. */
+INLINE vf v_load_half(const void *p)
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_cvtph_ps(_mm256_loadu_si256(p));
+#elif defined(__AVX2__)
+    return (vf)_mm256_cvtph_ps(_mm_loadu_si128(p));
+#else
+    /* As a float of the same bits the exponent is 112 too small. */
+    uint16_t half[VL];
+    memcpy(half, p, sizeof half);
+    vi bits = {half[0], half[1], half[2], half[3]};
+    vf value = (vf)((bits & 0x7fff) << 13) * 0x1p112f;
+    return (vf)((vi)value | (bits & 0x8000) << 16);
+#endif
+}
+
 INLINE vf v_set(float x)
 {
     return x - (vf){0};

@@ -28,8 +28,8 @@ enum sy_weights cli_weights(const struct cli_args *args);
 #define CLI_HALF_WEIGHTS                                                       \
     {                                                                          \
         "half-weights", CLI_FLAG, NULL,                                        \
-            "store weights of late layers in 16 bits: faster, and off by "     \
-            "about 0.001",                                                     \
+            "store weights of late layers in 16 bits: faster; probabilities "  \
+            "move by about 0.001",                                             \
             0, 0, false                                                        \
     }
 

@@ -32,8 +32,8 @@
     INT(max_batch, "max-batch", "N", 32, 1, 1024, false,                       \
         "images in one batch")                                                 \
     FLAG(half_weights, "half-weights", false,                                  \
-         "store weights of late layers in 16 bits: faster, off by about "      \
-         "0.001")                                                              \
+         "store weights of late layers in 16 bits: faster; probabilities "     \
+         "move by about 0.001")                                                \
     INT(max_queue, "max-queue", "N", 256, 1, 65536, true,                      \
         "requests of one network that wait")                                   \
     INT(max_lag_us, "max-lag-us", "N", 500, 0, 1000000, true,                  \

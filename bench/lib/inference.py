@@ -145,7 +145,7 @@ def check(configs):
                 what = f"{common.name_of(config)}, {peer.name}"
                 common.agree(what, want, peer.answer(images))
             common.agree(f"{common.name_of(config)}, half weights", want,
-                         half.answer(images), limit=20 / 4096)
+                         half.answer(images), limit=2.5e-3)
             close_peers(peers)
             half.close()
             ours.close()

@@ -37,9 +37,11 @@ enum sy_weights {
     /*
      * Convolutions of SY_HALF_POSITIONS outputs at most, and dense layers, are
      * rounded to half the width where the kernels take that and all numbers
-     * are in range. Arithmetic is in float as ever. Each weight is off by
-     * 2^-11 of itself at most, and outputs by 2e-3 of the largest in the
-     * worst of 24 random networks (conform_executor).
+     * are in range. Arithmetic is in float as ever, and gives the bits of a
+     * network rounded beforehand (conform_executor). Each weight is off by
+     * 2^-11 of itself at most, or by 2^-25 if that is more. Outputs move by
+     * 2.1e-3 of the largest in the worst of 24 random networks, probabilities
+     * of trained ones by 0.0006 to 0.0015 (docs/performance.md).
      */
     SY_WEIGHTS_HALF
 };

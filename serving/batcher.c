@@ -12,6 +12,11 @@
  * end_job, which puts the job on a list of those to tell; telling happens
  * after the mutex has been let go.
  *
+ * The engine is a batch thread to the scheduler: one that is woken does not
+ * take the processor from an HTTP thread in the middle of its turn, only to
+ * run a batch of the one image that it has read. Where a processor is free the
+ * engine runs there at once, as ever.
+ *
  * The timer sleeps until the earliest deadline it knows. Since deadlines are
  * nearly always later than those before them, a submission seldom has to
  * wake it, and the scan over the bounded queue happens about once a timeout.
@@ -19,6 +24,7 @@
 #include "serving/batcher.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include "runtime/base/clock.h"
@@ -168,7 +174,7 @@ static void tell(struct ended ended)
     while (ended.told != NULL) {
         struct srv_job *job = ended.told;
         ended.told = job->next;
-        job->done(job->waiter);
+        job->done(job->waiter, ended.told != NULL);
         srv_job_unref(job);
     }
     while (ended.forgotten != NULL) {
@@ -241,6 +247,8 @@ static void run_batch(struct srv_batcher *batcher, int count)
 static void *engine_main(void *context)
 {
     struct srv_batcher *batcher = context;
+    static const struct sched_param none = {0};
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
     pthread_mutex_lock(&batcher->lock);
     for (;;) {
         int64_t wake_ns;
@@ -357,12 +365,14 @@ enum sy_status srv_batcher_submit(struct srv_batcher *batcher,
         job->submitted_ns = now_ns;
         atomic_fetch_add(&job->refs, 1);
         srv_queue_add(&batcher->queue, job);
-        pthread_cond_signal(&batcher->work);
         if (job->deadline_ns < batcher->timer_until) {
             pthread_cond_signal(&batcher->tick);
         }
     }
     pthread_mutex_unlock(&batcher->lock);
+    if (status == SY_OK) { /* unlocked: who wakes would run into the lock */
+        pthread_cond_signal(&batcher->work);
+    }
     return status;
 }
 

@@ -27,7 +27,8 @@ enum srv_job_end {
 /* Priorities of requests: 1 is the highest; 0 takes the default. */
 enum { SRV_PRIORITY_DEFAULT = 4, SRV_PRIORITY_LAST = 8 };
 
-typedef void (*srv_done_fn)(void *waiter);
+/* `more`: as of srv_wake_fn in http/message.h. */
+typedef void (*srv_done_fn)(void *waiter, bool more);
 
 /* What the root gate said of an image. */
 struct srv_found {

@@ -164,7 +164,7 @@ static void tell(struct srv_load *loads, const struct sy_error *err)
         struct srv_load *load = loads;
         loads = load->next;
         load->err = *err;
-        load->done(load->waiter);
+        load->done(load->waiter, false);
     }
 }
 

@@ -42,7 +42,7 @@ struct srv_entry {
 /* Somebody who waits for a network to be loaded. */
 struct srv_load {
     struct sy_error err; /* the outcome; read it after `done` */
-    void (*done)(void *waiter);
+    void (*done)(void *waiter, bool more);
     void *waiter;
     struct srv_load *next; /* private to repository.c */
 };

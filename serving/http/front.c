@@ -23,12 +23,16 @@
  * A sleeping connection has no timeout of its own and does not notice that
  * its peer left: the deadline lives with the work (batcher.c), and peers.c
  * looks after peers that left or are too slow.
+ *
+ * The threads are ours (loop.h), each with a daemon of the library that it
+ * alone touches: the library's own threads would be woken, and switched to,
+ * for every single connection of a batch. In a turn what has been woken is
+ * answered first, then what came meanwhile is read.
  */
 #include "serving/http/front.h"
 
+#include <limits.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,24 +42,37 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
+#include "serving/http/body.h"
 #include "serving/http/coding.h"
 #include "serving/http/framing.h"
+#include "serving/http/listen.h"
+#include "serving/http/loop.h"
 #include "serving/http/pace.h"
 
 enum {
     CONNECTION_BYTES = 32 << 10, /* above it each request costs a memset */
-    FIRST_BODY_BYTES = 16 << 10,
-    LINGER_MS = 300, /* a client that had an answer then may come again */
+    SLEPT_NS = 50000, /* a poll that took longer had nothing at first */
+    LINGER_MS = 300,  /* a client that had an answer then may come again */
     DISCARD_BYTES = 1 << 20 /* beyond max_body_bytes, before we hang up */
 };
 
-#define PRIORITIES     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-#define MEMORY_USED_UP "the memory for requests is used up for now"
+#define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+/* All but the loop is touched by its thread only, while that runs. */
+struct thread {
+    struct srv_loop loop;
+    struct srv_front *front;
+    struct MHD_Daemon *daemon;
+    struct srv_pace pace;
+    int64_t asked_ns; /* when it was about to sleep */
+    int64_t turn_ns;  /* when this turn began */
+    int64_t since_ns; /* what it reads may have been there since */
+};
 
 struct srv_front {
-    struct MHD_Daemon *daemon;
     struct srv_front_options options;
-    int drained_fd; /* the listening socket, ours after draining; or -1 */
+    struct thread *thread; /* [options.threads] */
+    bool closed;           /* accepts nobody; init thread only */
     atomic_bool draining;
     _Atomic int64_t max_lag_ns; /* 0: no limit */
 
@@ -69,12 +86,11 @@ struct client {
     bool is_local;
 };
 
-/* Of the HTTP thread that runs; a thread serves one front. */
-static _Thread_local struct srv_pace own_pace;
-
 enum phase { PHASE_NEW, PHASE_BODY, PHASE_WAITING };
 
 struct exchange {
+    struct srv_woken woken; /* first: the list of woken ones is of exchanges */
+    struct thread *thread;
     struct srv_front *front;
     struct MHD_Connection *connection;
     struct client *client;
@@ -87,10 +103,10 @@ struct exchange {
     int model;    /* as this model of it */
     bool sent;
     int64_t born_ns, whole_ns, parsed_ns, answered_ns;
+    int64_t waited_ns;         /* at most, before it was read */
     int64_t wake_ns, woken_ns; /* when work called, when it was heard */
     size_t body_bytes;
-    char *body; /* owned; request.body while the handler runs */
-    size_t body_room;
+    struct srv_body body;
     size_t discarded_bytes;
 };
 
@@ -111,24 +127,6 @@ static bool judge_framing(struct exchange *x)
                              &x->reply);
 }
 
-static enum srv_method read_method(const char *text)
-{
-    static const struct {
-        const char *text;
-        enum srv_method method;
-    } methods[] = {{"GET", SRV_GET},
-                   {"HEAD", SRV_GET},
-                   {"POST", SRV_POST},
-                   {"PUT", SRV_PUT},
-                   {"DELETE", SRV_DELETE}};
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (strcmp(text, methods[i].text) == 0) {
-            return methods[i].method;
-        }
-    }
-    return SRV_OTHER_METHOD;
-}
-
 static void copy_header(struct exchange *x, const char *name,
                         char out[SRV_HEADER_BYTES])
 {
@@ -146,14 +144,14 @@ static void enter_work(struct exchange *x)
 {
     x->in_work = is_inference(x);
     if (x->in_work) {
-        srv_pace_enter(&own_pace, x->model);
+        srv_pace_enter(&x->thread->pace, x->model);
     }
 }
 
 static void leave_work(struct exchange *x)
 {
     if (x->in_work) {
-        srv_pace_leave(&own_pace, x->model);
+        srv_pace_leave(&x->thread->pace, x->model);
         x->in_work = false;
     }
 }
@@ -200,12 +198,17 @@ static enum MHD_Result send_reply(struct exchange *x)
     return result;
 }
 
-/* Called by the work, on its thread: the exchange is asked again. */
-static void wake(void *waiter)
+/* Called by the work, on its thread: the exchange is asked again. Once pushed
+   it is its own thread's, which may end it. */
+static void wake(void *waiter, bool more)
 {
     struct exchange *x = waiter;
+    struct srv_front *front = x->front;
     x->wake_ns = sy_now_ns();
-    MHD_resume_connection(x->connection);
+    srv_loop_push(&x->thread->loop, &x->woken);
+    for (int i = 0; !more && i < front->options.threads; i++) {
+        srv_loop_rouse(&front->thread[i].loop);
+    }
 }
 
 /* The connection sleeps before the work begins, so no wake is lost. */
@@ -260,7 +263,7 @@ static bool has_room(struct exchange *x)
     const char *name = x->request.capture[0];
     x->model = name != NULL ? srv_pace_model(name) : 0;
     if (!is_inference(x) || atomic_load(&x->front->max_lag_ns) == 0 ||
-        srv_pace_has_room(&own_pace, x->model)) {
+        srv_pace_has_room(&x->thread->pace, x->model)) {
         return true;
     }
     srv_reply_error(&x->reply, 503,
@@ -273,8 +276,9 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
 {
     const struct srv_front_options *options = &x->front->options;
     x->phase = PHASE_BODY;
-    x->request.method = read_method(method);
+    x->request.method = srv_method_read(method);
     x->request.start_ns = sy_now_ns();
+    x->waited_ns = x->request.start_ns - x->thread->since_ns;
     srv_peer_enter(&x->client->peer, SRV_PEER_BODY, 0, x->request.start_ns);
     take_identity(x, method);
     if (x->reply.status != 0 || !judge_framing(x)) {
@@ -294,67 +298,13 @@ static enum MHD_Result take_headers(struct exchange *x, const char *method)
     return MHD_YES;
 }
 
-static void drop_body(struct exchange *x)
-{
-    sy_free(x->body);
-    srv_budget_give(x->front->options.budget, x->body_room);
-    x->body = NULL;
-    x->request.body = "";
-    x->request.body_bytes = 0;
-    x->body_room = 0;
-}
-
-/* Makes room for `need` bytes of body, or answers 503. */
-static bool grow_body(struct exchange *x, size_t need)
-{
-    struct srv_budget *budget = x->front->options.budget;
-    size_t room = x->body_room * 2;
-    room = room < FIRST_BODY_BYTES ? FIRST_BODY_BYTES : room;
-    room = room < need ? need : room;
-    if (!srv_budget_take(budget, room - x->body_room)) {
-        drop_body(x);
-        srv_reply_error(&x->reply, 503, MEMORY_USED_UP);
-        return false;
-    }
-    char *body = sy_realloc(x->body, room);
-    if (body == NULL) {
-        srv_budget_give(budget, room - x->body_room);
-        drop_body(x);
-        srv_reply_error(&x->reply, 503, "out of memory");
-        return false;
-    }
-    x->body = body;
-    x->request.body = body;
-    x->body_room = room;
-    return true;
-}
-
-/* Adds a piece to the body, or keeps the verdict that it cannot be. */
-static void keep_piece(struct exchange *x, const char *data, size_t bytes)
-{
-    struct srv_request *request = &x->request;
-    if (bytes > x->front->options.max_body_bytes - request->body_bytes) {
-        drop_body(x);
-        srv_reply_error(&x->reply, 413,
-                        "the body is larger than this server accepts");
-        return;
-    }
-    size_t need = request->body_bytes + bytes + 1;
-    if (need > x->body_room && !grow_body(x, need)) {
-        return;
-    }
-    memcpy(x->body + request->body_bytes, data, bytes);
-    request->body_bytes += bytes;
-    x->body[request->body_bytes] = '\0';
-}
-
 static enum MHD_Result take_piece(struct exchange *x, const char *data,
                                   size_t *bytes)
 {
     atomic_fetch_add_explicit(&x->client->peer.bytes, (int64_t)*bytes,
                               memory_order_relaxed);
     if (x->reply.status == 0) {
-        keep_piece(x, data, *bytes);
+        (void)srv_body_add(&x->body, &x->request, data, *bytes, &x->reply);
     } else {
         x->discarded_bytes += *bytes;
         if (x->discarded_bytes >
@@ -366,39 +316,22 @@ static enum MHD_Result take_piece(struct exchange *x, const char *data,
     return MHD_YES;
 }
 
-/* The body as it was before Content-Encoding, or false after an answer. The
-   budget learns of its size afterwards: it is bounded by max_body_bytes. */
-static bool undo_coding(struct exchange *x)
-{
-    if (!srv_coding_decode(&x->request, &x->body,
-                           x->front->options.max_body_bytes, &x->reply)) {
-        return false;
-    }
-    size_t need = x->request.body_bytes + 1;
-    if (x->body != NULL && need > x->body_room) {
-        if (!srv_budget_take(x->front->options.budget, need - x->body_room)) {
-            srv_reply_error(&x->reply, 503, MEMORY_USED_UP);
-            return false;
-        }
-        x->body_room = need;
-    }
-    return true;
-}
-
 /* The whole request is there. */
 static enum MHD_Result run_handler(struct exchange *x)
 {
     x->whole_ns = sy_now_ns();
     x->body_bytes = x->request.body_bytes;
-    if (x->reply.status == 0 && has_room(x) && undo_coding(x)) {
+    if (x->reply.status == 0 && has_room(x) &&
+        srv_body_decode(&x->body, &x->request, &x->reply)) {
         x->handled = true;
-        x->request.is_pressed = atomic_load(&x->front->max_lag_ns) > 0 &&
-                                srv_pace_is_pressed(&own_pace, x->whole_ns);
+        x->request.is_pressed =
+            atomic_load(&x->front->max_lag_ns) > 0 &&
+            srv_pace_is_pressed(&x->thread->pace, x->whole_ns);
         enter_work(x);
         x->request.route->handler(x->front->options.context, &x->request,
                                   &x->reply, &x->later);
         if (x->later.state != NULL) {
-            drop_body(x);
+            srv_body_drop(&x->body, &x->request);
             begin_work(x);
             return MHD_YES;
         }
@@ -428,8 +361,8 @@ static enum MHD_Result on_request(void *context,
         return run_handler(x);
     case PHASE_WAITING:
         x->woken_ns = sy_now_ns();
-        srv_pace_turn(&own_pace, x->wake_ns, x->woken_ns,
-                      atomic_load(&x->front->max_lag_ns));
+        srv_pace_turn(&x->thread->pace, x->waited_ns + x->woken_ns - x->wake_ns,
+                      x->woken_ns, atomic_load(&x->front->max_lag_ns));
         x->later.finish(x->later.state, &x->reply);
         SY_ASSERT(x->reply.status != 0);
         return send_reply(x);
@@ -444,27 +377,14 @@ static struct client *client_of(struct MHD_Connection *connection)
     return info == NULL ? NULL : info->socket_context;
 }
 
-/* The client's address as text, and whether it is this machine. */
 static void note_address(struct client *client,
                          struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
-    if (address == NULL || address->sa_family == AF_UNIX) {
-        client->is_local = address != NULL;
-        return;
-    }
-    socklen_t bytes = address->sa_family == AF_INET6
-                          ? sizeof(struct sockaddr_in6)
-                          : sizeof(struct sockaddr_in);
-    if (getnameinfo(address, bytes, client->address, sizeof client->address,
-                    NULL, 0, NI_NUMERICHOST) != 0) {
-        client->address[0] = '\0';
-    }
-    client->is_local = strncmp(client->address, "127.", 4) == 0 ||
-                       strcmp(client->address, "::1") == 0 ||
-                       strncmp(client->address, "::ffff:127.", 11) == 0;
+    client->is_local =
+        info != NULL && srv_address_read(info->client_addr, client->address,
+                                         sizeof client->address);
 }
 
 /* Birth and death of a connection. */
@@ -472,7 +392,8 @@ static void on_connection(void *context, struct MHD_Connection *connection,
                           void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct srv_front *front = context;
+    struct thread *thread = context;
+    struct srv_front *front = thread->front;
     struct client *client = *socket_context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(
@@ -480,8 +401,11 @@ static void on_connection(void *context, struct MHD_Connection *connection,
         client = info == NULL ? NULL : sy_alloc_zero(1, sizeof *client);
         if (client != NULL) {
             note_address(client, connection);
-            srv_peer_add(&front->peers, &client->peer, info->connect_fd,
-                         sy_now_ns());
+            client->peer.address = client->address;
+            if (!srv_peer_add(&front->peers, &client->peer, info->connect_fd,
+                              sy_now_ns())) {
+                shutdown(info->connect_fd, SHUT_RDWR);
+            }
         }
         *socket_context = client;
     } else if (client != NULL) {
@@ -496,16 +420,19 @@ static void on_connection(void *context, struct MHD_Connection *connection,
 static void *on_target(void *context, const char *raw,
                        struct MHD_Connection *connection)
 {
-    struct srv_front *front = context;
+    struct thread *thread = context;
+    struct srv_front *front = thread->front;
     struct client *client = client_of(connection);
     struct exchange *x = client == NULL ? NULL : sy_alloc_zero(1, sizeof *x);
     if (x == NULL) {
         return NULL;
     }
+    x->thread = thread;
     x->front = front;
     x->connection = connection;
     x->client = client;
-    x->request.body = "";
+    srv_body_init(&x->body, &x->request, front->options.budget,
+                  front->options.max_body_bytes);
     struct sy_error err = {0};
     if (srv_target_parse(&x->request.target, raw, &err) != SY_OK) {
         srv_reply_failure(&x->reply, &err);
@@ -551,7 +478,8 @@ static void on_completed(void *context, struct MHD_Connection *connection,
                          enum MHD_RequestTerminationCode reason)
 {
     (void)connection;
-    struct srv_front *front = context;
+    struct thread *thread = context;
+    struct srv_front *front = thread->front;
     struct exchange *x = *exchange;
     if (x == NULL) {
         return;
@@ -566,7 +494,7 @@ static void on_completed(void *context, struct MHD_Connection *connection,
     if (x->later.state != NULL) {
         x->later.release(x->later.state);
     }
-    drop_body(x);
+    srv_body_drop(&x->body, &x->request);
     srv_reply_release(&x->reply);
     sy_free(x);
 }
@@ -584,28 +512,22 @@ static void on_log(void *context, const char *format, va_list args)
     sy_log_debug("http: %s", line);
 }
 
-static unsigned idle_timeout_s(const struct srv_peer_limits *limits)
+/* The i-th thread's part of all connections. */
+static unsigned connections_of(const struct srv_front_options *options, int i)
 {
-    return (unsigned)((limits->idle_ns + 999999999) / 1000000000);
+    int part = options->max_connections / options->threads +
+               (i < options->max_connections % options->threads ? 1 : 0);
+    return part > 0 ? (unsigned)part : 1;
 }
 
-static struct MHD_Daemon *start_daemon(struct srv_front *front)
+static struct MHD_Daemon *start_daemon(struct thread *thread)
 {
-    const struct srv_front_options *options = &front->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                     MHD_USE_ERROR_LOG;
+    const struct srv_front_options *options = &thread->front->options;
+    unsigned flags =
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     enum { MOST = 8 };
     struct MHD_OptionItem more[MOST] = {{MHD_OPTION_END, 0, NULL}};
     int count = 0;
-    if (options->threads > 1) {
-        more[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
-                                                options->threads, NULL};
-    }
-    if (options->max_connections_per_client > 0) {
-        more[count++] =
-            (struct MHD_OptionItem){MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                                    options->max_connections_per_client, NULL};
-    }
     if (options->tls_callback != NULL) {
         flags |= MHD_USE_TLS;
         more[count++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK,
@@ -620,39 +542,97 @@ static struct MHD_Daemon *start_daemon(struct srv_front *front)
     }
     more[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, front,      /**/
+        flags, 0, NULL, NULL, on_request, thread,     /**/
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,     /**/
         MHD_OPTION_LISTEN_SOCKET, options->listen_fd, /**/
         MHD_OPTION_ARRAY, more,                       /**/
         MHD_OPTION_STRICT_FOR_CLIENT, 1,              /**/
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout_s(&options->limits),
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, front, /**/
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, front,      /**/
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, front,   /**/
+        MHD_OPTION_CONNECTION_LIMIT,
+        connections_of(options, (int)(thread - thread->front->thread)),
+        MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)((options->limits.idle_ns + 999999999) / 1000000000),
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, thread, /**/
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, thread,      /**/
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, thread,   /**/
         MHD_OPTION_END);
+}
+
+static int patience_ms(void *owner)
+{
+    struct thread *thread = owner;
+    MHD_UNSIGNED_LONG_LONG ms;
+    thread->asked_ns = sy_now_ns();
+    if (MHD_get_timeout(thread->daemon, &ms) != MHD_YES) {
+        return -1;
+    }
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static void resume(struct srv_woken *woken)
+{
+    while (woken != NULL) {
+        struct exchange *x = (struct exchange *)woken;
+        woken = woken->next;
+        MHD_resume_connection(x->connection);
+    }
+}
+
+static void turn(void *owner, struct srv_woken *woken)
+{
+    struct thread *thread = owner;
+    int64_t now_ns = sy_now_ns();
+    bool slept = now_ns - thread->asked_ns > SLEPT_NS;
+    thread->since_ns = slept ? now_ns : thread->turn_ns;
+    thread->turn_ns = now_ns;
+    resume(woken);
+    MHD_run(thread->daemon);
+}
+
+static enum sy_status start_thread(struct thread *thread, struct sy_error *err)
+{
+    thread->daemon = start_daemon(thread);
+    const union MHD_DaemonInfo *info =
+        thread->daemon == NULL
+            ? NULL
+            : MHD_get_daemon_info(thread->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL) {
+        return sy_fail(err, SY_IO, "the HTTP threads could not be started");
+    }
+    struct srv_loop_options options = {.fd = info->epoll_fd,
+                                       .patience_ms = patience_ms,
+                                       .turn = turn,
+                                       .owner = thread};
+    return srv_loop_start(&thread->loop, &options, err);
 }
 
 enum sy_status srv_front_new(struct srv_front **front,
                              const struct srv_front_options *options,
                              struct sy_error *err)
 {
+    size_t threads = (size_t)options->threads;
     struct srv_front *made = sy_alloc_zero(1, sizeof *made);
-    if (made == NULL) {
+    struct thread *thread = sy_alloc_zero(threads, sizeof *thread);
+    if (made == NULL || thread == NULL) {
         close(options->listen_fd);
+        sy_free(thread);
+        sy_free(made);
         return sy_fail(err, SY_NO_MEMORY, "starting HTTP: out of memory");
     }
     made->options = *options;
-    made->drained_fd = -1;
+    made->thread = thread;
     atomic_init(&made->draining, false);
     atomic_init(&made->max_lag_ns, options->max_lag_ns);
     srv_peers_init(&made->peers, &options->limits);
-    made->daemon = start_daemon(made);
-    if (made->daemon == NULL) {
-        made->drained_fd = options->listen_fd;
+    made->peers.most_of_address = options->max_connections_per_client;
+    enum sy_status status = SY_OK;
+    for (size_t i = 0; i < threads && status == SY_OK; i++) {
+        thread[i].front = made;
+        status = start_thread(&thread[i], err);
+    }
+    if (status != SY_OK) {
         srv_front_free(made);
-        return sy_fail(err, SY_IO, "the HTTP threads could not be started");
+        return status;
     }
     *front = made;
     return SY_OK;
@@ -671,36 +651,48 @@ void srv_front_configure(struct srv_front *front,
     srv_peers_configure(&front->peers, limits);
 }
 
+/* The two acts of draining, on an HTTP thread. */
+static void quiesce(void *owner)
+{
+    struct thread *thread = owner;
+    (void)MHD_quiesce_daemon(thread->daemon);
+}
+
+static void take_over(void *owner)
+{
+    struct thread *thread = owner;
+    struct sockaddr_storage address;
+    socklen_t bytes = sizeof address;
+    int listen_fd = thread->front->options.listen_fd, fd;
+    srv_listen_no_more(listen_fd);
+    while ((fd = accept4(listen_fd, (struct sockaddr *)&address, &bytes,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        /* On failure the library has closed it. */
+        (void)MHD_add_connection(thread->daemon, fd,
+                                 (struct sockaddr *)&address, bytes);
+        bytes = sizeof address;
+    }
+    shutdown(listen_fd, SHUT_RDWR);
+}
+
 /*
  * Clients whose connection the kernel has made already may have sent their
  * request: they are taken over by hand. Then the socket is shut down, because
  * the kernel would go on making connections that nobody ever answers. A
  * socket that is not ours alone keeps its clients for whoever comes next.
  */
-static void close_door(struct srv_front *front)
-{
-    struct sockaddr_storage address;
-    socklen_t bytes = sizeof address;
-    int fd;
-    if (front->options.listen_is_shared) {
-        return;
-    }
-    while ((fd = accept4(front->drained_fd, (struct sockaddr *)&address, &bytes,
-                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        /* On failure the library has closed it. */
-        (void)MHD_add_connection(front->daemon, fd, (struct sockaddr *)&address,
-                                 bytes);
-        bytes = sizeof address;
-    }
-    shutdown(front->drained_fd, SHUT_RDWR);
-}
-
 void srv_front_drain(struct srv_front *front)
 {
     atomic_store(&front->draining, true);
-    if (front->drained_fd < 0) {
-        front->drained_fd = MHD_quiesce_daemon(front->daemon);
-        close_door(front);
+    if (front->closed) {
+        return;
+    }
+    front->closed = true;
+    for (int i = 0; i < front->options.threads; i++) {
+        srv_loop_ask(&front->thread[i].loop, quiesce);
+    }
+    if (!front->options.listen_is_shared) {
+        srv_loop_ask(&front->thread[0].loop, take_over);
     }
 }
 
@@ -725,17 +717,22 @@ bool srv_front_wait(struct srv_front *front, int64_t deadline_ns)
                           LINGER_MS * INT64_C(1000000));
 }
 
+/* The daemons close the listening socket that was left to them: none is. */
 void srv_front_free(struct srv_front *front)
 {
     if (front == NULL) {
         return;
     }
-    if (front->daemon != NULL) {
-        MHD_stop_daemon(front->daemon);
+    for (int i = 0; i < front->options.threads; i++) {
+        struct thread *thread = &front->thread[i];
+        resume(srv_loop_stop(&thread->loop));
+        if (thread->daemon != NULL) {
+            quiesce(thread);
+            MHD_stop_daemon(thread->daemon);
+        }
     }
-    if (front->drained_fd >= 0) {
-        close(front->drained_fd);
-    }
+    close(front->options.listen_fd);
     srv_peers_release(&front->peers);
+    sy_free(front->thread);
     sy_free(front);
 }

@@ -8,11 +8,11 @@
 #include "serving/http/listen.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BACKLOG = 1024 };
@@ -84,4 +84,30 @@ enum sy_status srv_listen(int *fd, int *port, const char *host, int wanted_port,
     *fd = made;
     *port = srv_listen_port(made);
     return SY_OK;
+}
+
+void srv_listen_no_more(int fd)
+{
+    struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &drop_all};
+    /* Failing leaves a window of some microseconds. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                     sizeof program);
+}
+
+bool srv_address_read(const struct sockaddr *address, char *text, size_t room)
+{
+    text[0] = '\0';
+    if (address == NULL || address->sa_family == AF_UNIX) {
+        return address != NULL;
+    }
+    socklen_t bytes = address->sa_family == AF_INET6
+                          ? sizeof(struct sockaddr_in6)
+                          : sizeof(struct sockaddr_in);
+    if (getnameinfo(address, bytes, text, (socklen_t)room, NULL, 0,
+                    NI_NUMERICHOST) != 0) {
+        text[0] = '\0';
+    }
+    return strncmp(text, "127.", 4) == 0 || strcmp(text, "::1") == 0 ||
+           strncmp(text, "::ffff:127.", 11) == 0;
 }

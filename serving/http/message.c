@@ -14,6 +14,24 @@
 #include "runtime/base/memory.h"
 #include "serving/protocol/text.h"
 
+enum srv_method srv_method_read(const char *text)
+{
+    static const struct {
+        const char *text;
+        enum srv_method method;
+    } methods[] = {{"GET", SRV_GET},
+                   {"HEAD", SRV_GET},
+                   {"POST", SRV_POST},
+                   {"PUT", SRV_PUT},
+                   {"DELETE", SRV_DELETE}};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strcmp(text, methods[i].text) == 0) {
+            return methods[i].method;
+        }
+    }
+    return SRV_OTHER_METHOD;
+}
+
 void srv_reply_release(struct srv_reply *reply)
 {
     sy_free(reply->body);

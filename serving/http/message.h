@@ -90,13 +90,17 @@ struct srv_reply {
     struct srv_facts facts;
 };
 
-/* Called exactly once by started work, from any thread, without locks. */
-typedef void (*srv_wake_fn)(void *waiter);
+/*
+ * Called exactly once by started work, from any thread, without locks. `more`:
+ * the caller calls for another waiter right away, and says no more at the
+ * last of them; until then nobody need have noticed.
+ */
+typedef void (*srv_wake_fn)(void *waiter, bool more);
 
 /* Work that ends later; `state` NULL: there is none. */
 struct srv_later {
     void *state;
-    /* Begins the work; `wake(waiter)` may come before this returns. */
+    /* Begins the work; `wake` may come before this returns. */
     void (*start)(void *state, srv_wake_fn wake, void *waiter);
     /* The client has gone: ends the work early, which wakes as ever. May
        come at any time up to `release`, from any thread, and must not block.
@@ -110,6 +114,9 @@ struct srv_later {
 
 /* Copies what fits of a text; a request copies some thirty. */
 void srv_copy_text(char *out, size_t room, const char *text);
+
+/* The method by its name in the request line. */
+enum srv_method srv_method_read(const char *text);
 
 /* Gives the body back and empties the reply. */
 void srv_reply_release(struct srv_reply *reply);

@@ -65,10 +65,9 @@ static void decide(struct srv_pace *pace, bool behind, int64_t now_ns)
     }
 }
 
-void srv_pace_turn(struct srv_pace *pace, int64_t woken_ns, int64_t now_ns,
+void srv_pace_turn(struct srv_pace *pace, int64_t wait_ns, int64_t now_ns,
                    int64_t target_ns)
 {
-    int64_t wait_ns = now_ns > woken_ns ? now_ns - woken_ns : 0;
     if (now_ns - pace->since_ns > WINDOW_TARGETS * target_ns) {
         decide(pace, pace->least_ns > target_ns, now_ns);
         pace->since_ns = now_ns;

@@ -3,12 +3,13 @@
  *
  * Where HTTP threads and the engine share processors, the threads fall behind
  * before any queue is full: requests then wait in sockets, where nothing
- * counts them. What can be measured is how long a connection that work has
- * woken waits for its turn: a request that has just come waits as long. So,
- * as TCP finds out how much a path takes, a thread lowers the number that it
- * has in work when it is behind by more than a target, and raises it while it
- * is not. What comes beyond that number is refused before it is parsed, which
- * costs a fraction of an answer and leaves time for those that were taken.
+ * counts them. What can be measured is how long a request waits for its thread:
+ * before it is read, at most since the turn before began, and when work has
+ * woken its connection. So, as TCP finds out how much a path takes, a thread
+ * lowers the number that it has in work when it is behind by more than a
+ * target, and raises it while it is not. What comes beyond that number is
+ * refused before it is parsed, which costs a fraction of an answer and leaves
+ * time for those that were taken.
  *
  * A single long wait is the scheduler's whim or one large picture: a thread is
  * behind when for twice as long as the target nobody waited less than it.
@@ -64,8 +65,8 @@ bool srv_pace_is_pressed(const struct srv_pace *pace, int64_t now_ns);
 void srv_pace_enter(struct srv_pace *pace, int model);
 void srv_pace_leave(struct srv_pace *pace, int model);
 
-/* One of them was woken at `woken_ns` and has its turn now. */
-void srv_pace_turn(struct srv_pace *pace, int64_t woken_ns, int64_t now_ns,
+/* One of them has its last turn now and waited so long for all its turns. */
+void srv_pace_turn(struct srv_pace *pace, int64_t wait_ns, int64_t now_ns,
                    int64_t target_ns);
 
 #endif

@@ -15,6 +15,7 @@
 #include "serving/http/peers.h"
 
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -35,6 +36,7 @@ void srv_peers_init(struct srv_peers *peers,
     peers->limits = *limits;
     peers->first = NULL;
     peers->count = 0;
+    peers->most_of_address = 0;
     peers->sweeps = 0;
     atomic_init(&peers->busy, 0);
     for (int i = 0; i < SRV_LOSSES; i++) {
@@ -54,12 +56,29 @@ void srv_peers_release(struct srv_peers *peers)
     pthread_mutex_destroy(&peers->lock);
 }
 
-void srv_peer_add(struct srv_peers *peers, struct srv_peer *peer, int fd,
+/* Whether the address has its number of connections; the lock is held. A walk
+   over all, but only where there is a limit, and once a connection. */
+static bool is_crowded(const struct srv_peers *peers, const char *address)
+{
+    int own = 0;
+    if (peers->most_of_address == 0 || address == NULL) {
+        return false;
+    }
+    for (const struct srv_peer *p = peers->first; p != NULL; p = p->next) {
+        own +=
+            !p->crowd && p->address != NULL && strcmp(p->address, address) == 0;
+    }
+    return own >= peers->most_of_address;
+}
+
+bool srv_peer_add(struct srv_peers *peers, struct srv_peer *peer, int fd,
                   int64_t now_ns)
 {
     peer->fd = fd;
     atomic_store(&peer->since_ns, now_ns);
     pthread_mutex_lock(&peers->lock);
+    bool crowd = is_crowded(peers, peer->address);
+    peer->crowd = crowd;
     peer->previous = NULL;
     peer->next = peers->first;
     if (peer->next != NULL) {
@@ -68,6 +87,7 @@ void srv_peer_add(struct srv_peers *peers, struct srv_peer *peer, int fd,
     peers->first = peer;
     peers->count++;
     pthread_mutex_unlock(&peers->lock);
+    return !crowd;
 }
 
 void srv_peer_remove(struct srv_peers *peers, struct srv_peer *peer)

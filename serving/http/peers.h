@@ -27,6 +27,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/base/status.h"
+
 /* What a connection is busy with. */
 enum srv_peer_phase {
     SRV_PEER_IDLE,    /* between requests, or before the first line's end */
@@ -56,6 +58,7 @@ struct srv_peer_limits {
 /* Lives inside the owner's connection; zeroed memory is a valid start. */
 struct srv_peer {
     int fd;
+    const char *address; /* borrowed, set before it is added; NULL: not known */
     atomic_int phase;
     _Atomic int64_t since_ns; /* of the phase */
     _Atomic int64_t bytes;    /* of the body so far, or of the whole answer */
@@ -65,7 +68,7 @@ struct srv_peer {
     void *work;
 
     struct srv_peer *next, *previous; /* guarded by the lock, as are these */
-    bool lost, told;
+    bool lost, told, crowd;
 };
 
 struct srv_peers {
@@ -73,6 +76,7 @@ struct srv_peers {
     pthread_mutex_t lock; /* guards the list, and work from being freed */
     struct srv_peer *first;
     int count;
+    int most_of_address; /* connections of one address; 0: any number */
     unsigned sweeps;
     pthread_cond_t quiet; /* nobody is busy any more */
     atomic_int busy;      /* peers with a request */
@@ -83,9 +87,10 @@ void srv_peers_init(struct srv_peers *peers,
                     const struct srv_peer_limits *limits);
 void srv_peers_release(struct srv_peers *peers);
 
-/* A connection came, and went; its socket is open in between. */
-void srv_peer_add(struct srv_peers *peers, struct srv_peer *peer, int fd,
-                  int64_t now_ns);
+/* A connection came, and went; its socket is open in between. False: it is one
+   too many of its address, and the caller hangs up on it. */
+bool srv_peer_add(struct srv_peers *peers, struct srv_peer *peer, int fd,
+                  int64_t now_ns) SY_MUST_USE;
 void srv_peer_remove(struct srv_peers *peers, struct srv_peer *peer);
 
 /* A request begins. */

@@ -131,7 +131,7 @@ static void start_load(void *state, srv_wake_fn wake, void *waiter)
     if (srv_repository_load(call->repository, call->name, &call->load, &err) !=
         SY_OK) {
         call->load.err = err;
-        wake(waiter);
+        wake(waiter, false);
     }
 }
 

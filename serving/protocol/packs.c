@@ -47,7 +47,7 @@ static void start(void *state, srv_wake_fn wake, void *waiter)
     pack->call.done = wake;
     pack->call.waiter = waiter;
     if (srv_swaps_ask(pack->swaps, &pack->call, &pack->refused) != SY_OK) {
-        wake(waiter);
+        wake(waiter, false);
     }
 }
 

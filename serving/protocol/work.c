@@ -68,7 +68,7 @@ void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
     job->deadline_ns = work->opened_ns + timeout_ns;
     if (srv_batcher_submit(work->server->batcher, job, wake, waiter,
                            &work->refused) != SY_OK) {
-        wake(waiter);
+        wake(waiter, false);
     }
 }
 

@@ -93,7 +93,7 @@ static void *actor_main(void *context)
         pthread_mutex_unlock(&swaps->lock);
         if (call != NULL) {
             srv_swaps_do(swaps, call);
-            call->done(call->waiter);
+            call->done(call->waiter, false);
         }
         watching = srv_swaps_watch(swaps);
         pthread_mutex_lock(&swaps->lock);
@@ -178,7 +178,7 @@ static void end_calls(struct srv_swap_queue *queue)
         srv_live_unref(call->base);
         call->base = NULL;
         sy_fail(&call->err, SY_BUSY, "the server is stopping");
-        call->done(call->waiter);
+        call->done(call->waiter, false);
     }
 }
 

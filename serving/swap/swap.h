@@ -59,7 +59,7 @@ struct srv_swap_call {
     bool conflict;  /* refused because of where the swap stands */
     json_t *answer; /* owned by the call: the swap as srv_swaps_json has it */
 
-    void (*done)(void *waiter);
+    void (*done)(void *waiter, bool more);
     void *waiter;
 
     /* Private: what staging hands over. */

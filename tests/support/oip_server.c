@@ -125,8 +125,9 @@ void oip_tear_down(void)
 static pthread_mutex_t wake_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 
-static void wake(void *waiter)
+static void wake(void *waiter, bool more)
 {
+    (void)more;
     pthread_mutex_lock(&wake_lock);
     *(bool *)waiter = true;
     pthread_cond_broadcast(&woken);

@@ -78,8 +78,9 @@ struct waiter {
         PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0                 \
     }
 
-static void tell_waiter(void *context)
+static void tell_waiter(void *context, bool more)
 {
+    (void)more;
     struct waiter *waiter = context;
     pthread_mutex_lock(&waiter->lock);
     waiter->calls++;

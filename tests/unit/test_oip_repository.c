@@ -157,8 +157,9 @@ START_TEST(what_cannot_be_done_is_refused_and_changes_nothing)
 }
 END_TEST
 
-static void count_done(void *waiter)
+static void count_done(void *waiter, bool more)
 {
+    (void)more;
     ++*(int *)waiter;
 }
 

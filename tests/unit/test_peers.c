@@ -29,7 +29,7 @@ static void open_pair(void)
     cancels = 0;
     srv_peers_init(&peers, &limits);
     memset(&peer, 0, sizeof peer);
-    srv_peer_add(&peers, &peer, fd[0], 0);
+    ck_assert(srv_peer_add(&peers, &peer, fd[0], 0));
 }
 
 static void close_pair(void)
@@ -186,6 +186,28 @@ START_TEST(waiting_ends_when_nobody_is_busy)
 }
 END_TEST
 
+START_TEST(more_connections_of_one_address_than_its_number_are_refused)
+{
+    static const char *const address[] = {"::1", "::1", "::1", "::2", NULL};
+    static const bool taken[] = {true, true, false, true, true};
+    struct srv_peer more[5];
+    open_pair();
+    peers.most_of_address = 2;
+    memset(more, 0, sizeof more);
+    for (int i = 0; i < 5; i++) {
+        more[i].address = address[i];
+        ck_assert_int_eq(srv_peer_add(&peers, &more[i], far_fd, 0), taken[i]);
+    }
+    /* Refused ones do not count, and a place that is left is free again. */
+    srv_peer_remove(&peers, &more[0]);
+    ck_assert(srv_peer_add(&peers, &more[0], far_fd, 0));
+    for (int i = 0; i < 5; i++) {
+        srv_peer_remove(&peers, &more[i]);
+    }
+    close_pair();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("peers");
@@ -199,6 +221,8 @@ int main(void)
                    a_client_that_leaves_before_its_first_line_is_noticed_too);
     tcase_add_test(tc, work_is_cancelled_once_when_its_client_leaves);
     tcase_add_test(tc, waiting_ends_when_nobody_is_busy);
+    tcase_add_test(tc,
+                   more_connections_of_one_address_than_its_number_are_refused);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

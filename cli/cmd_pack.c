@@ -144,6 +144,7 @@ static int write_pack(struct packing *p)
         .domain = p->domain,
         .remove_count = p->remove_count,
         .remove = p->remove,
+        .root = cli_flag(p->args, "root") ? p->network : NULL,
         .base = p->base,
         .network = p->base != NULL ? p->base_artefact.name : p->artefact.name,
         .provenance = make_provenance(p),
@@ -184,13 +185,15 @@ static int run(const struct cli_args *args)
     if (key != NULL && cli_count(args) == 0) {
         return make_key(key);
     }
-    if (key != NULL || cli_count(args) == 0 || domains + removed == 0 ||
+    if (key != NULL || cli_count(args) == 0 ||
+        domains + removed + cli_flag(args, "root") == 0 ||
         cli_text(args, "out", NULL) == NULL) {
-        (void)sy_fail(&err, SY_BAD_INPUT,
-                      "expected a MODEL with --domain or --remove, and --out; "
-                      "or --make-key alone\n"
-                      "usage: switchyard %s",
-                      cmd_pack.usage);
+        (void)sy_fail(
+            &err, SY_BAD_INPUT,
+            "expected a MODEL with --domain, --remove or --root, and --out; "
+            "or --make-key alone\n"
+            "usage: switchyard %s",
+            cmd_pack.usage);
         return cli_error(&err);
     }
     int status = write_pack(&p);
@@ -210,6 +213,8 @@ static const struct cli_option options[] = {
      "this expert alone (default: all, with the domain's route)", 0, 0, false},
     {"remove", CLI_LIST, "D", "a domain that it removes; may be given again", 0,
      0, false},
+    {"root", CLI_FLAG, NULL,
+     "bring the MODEL's root gate, which then finds domains", 0, 0, false},
     {"out", CLI_TEXT, "PACK", "the file to write", 0, 0, false},
     {"base", CLI_TEXT, "MODEL",
      "what is served: blocks that it has are left out", 0, 0, false},
@@ -234,7 +239,8 @@ const struct cli_command cmd_pack = {
         "bit.\n"
         "With --base it leaves out the blocks that this model has, whatever\n"
         "they are called there. It carries images and the answers that it\n"
-        "promises to them, which a server checks. `switchyard inspect PACK`\n"
+        "promises to them, which a server checks. With --root the root gate\n"
+        "changes together with the domains. `switchyard inspect PACK`\n"
         "shows one; docs/pack-format.md describes the file.",
     .example = "switchyard pack runs/models/night --domain mnist \\\n"
                "      --base models/first --out mnist.pack",

@@ -65,6 +65,17 @@ static json_t *remove_json(const struct sy_pack *pack)
     return all;
 }
 
+/* The domains that its root gate knows, or NULL: it brings none. */
+static json_t *root_json(const struct sy_pack *pack)
+{
+    const struct sy_pack_root *root = pack->root_gate;
+    json_t *all = root != NULL ? json_array() : NULL;
+    for (int d = 0; root != NULL && d < root->gate.outputs - 1; d++) {
+        (void)json_array_append_new(all, json_string(root->domain[d]));
+    }
+    return all;
+}
+
 static void print_list(const char *title, const json_t *list)
 {
     size_t i;
@@ -102,6 +113,9 @@ static void print_text(const json_t *root)
                    json_integer_value(json_object_get(expert, "params")));
         }
     }
+    if (json_is_array(json_object_get(root, "root"))) {
+        print_list("root gate", json_object_get(root, "root"));
+    }
     print_list("removes", json_object_get(root, "removes"));
     print_list("holds", json_object_get(root, "holds"));
     print_list("builds on", json_object_get(root, "builds_on"));
@@ -114,14 +128,15 @@ int cli_pack_show(const char *path, bool as_json)
     if (sy_pack_open(&pack, path, &err) != SY_OK) {
         return cli_error(&err);
     }
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s?, s:o, s:o, s:o, s:o, s:O?}", "id", pack->id,
-        "digest", pack->digest, "network", pack->network, "bytes",
-        (json_int_t)pack->bytes, "signer",
-        pack->signer[0] != '\0' ? pack->signer : NULL, "domains",
-        domains_json(pack), "removes", remove_json(pack), "holds",
-        blocks_json(pack, true), "builds_on", blocks_json(pack, false),
-        "provenance", json_object_get(pack->root, "provenance"));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:I, s:s?, s:o, s:o?, s:o, s:o, s:o, s:O?}",
+                  "id", pack->id, "digest", pack->digest, "network",
+                  pack->network, "bytes", (json_int_t)pack->bytes, "signer",
+                  pack->signer[0] != '\0' ? pack->signer : NULL, "domains",
+                  domains_json(pack), "root", root_json(pack), "removes",
+                  remove_json(pack), "holds", blocks_json(pack, true),
+                  "builds_on", blocks_json(pack, false), "provenance",
+                  json_object_get(pack->root, "provenance"));
     int status = CLI_OK;
     if (as_json || root == NULL) {
         status = cli_json(json_incref(root));

@@ -14,6 +14,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 
 /* A model.json while it is read. */
 struct reading {
@@ -417,6 +418,7 @@ enum sy_status sy_model_check_values(const struct sy_tensor *tensor,
 {
     const char *dot = strrchr(tensor->name, '.');
     bool variance = tensor->slot >= 0 && strcmp(dot, ".var") == 0;
+    sy_rest();
     for (size_t i = 0; i < tensor->count; i++) {
         if (!isfinite(values[i]) || (variance && values[i] < 0.0f)) {
             return sy_fail(

@@ -5,7 +5,8 @@
  * A pack says how some domains are to be answered from now on, whole: labels,
  * experts, calibration, route, head and norms of each, and the blocks on their
  * paths. Other domains are untouched, bit for bit. A domain that the network
- * does not have is added; a pack can also remove domains.
+ * does not have is added; a pack can also remove domains. And it can bring the
+ * root gate for the network as it is afterwards, so that both change at once.
  *
  * It is one safetensors file. Its description is the model.json of a network
  * that has these domains alone, with the hash of every block; weights of
@@ -52,6 +53,16 @@ enum {
     SY_PACK_MAX_PROBES = 256 /* images of one domain */
 };
 
+/* A root gate that a pack brings (runtime/network/gate.h), and the domains that
+   it knows, in the order of its scores: the first ones of the network that is
+   served afterwards, so most may be others than the pack's. */
+struct sy_pack_root {
+    struct sy_gate gate;
+    char domain[SY_MAX_DOMAINS][SY_NAME_BYTES]; /* gate.outputs - 1 of them */
+    char hash[SY_HASH_TEXT_BYTES];              /* of its numbers */
+    char stem[SY_HASH_TEXT_BYTES]; /* of the stem behind which it reads */
+};
+
 /* Read freely; made and freed by the functions below only. */
 struct sy_pack {
     char id[SY_PACK_ID_BYTES];
@@ -67,6 +78,8 @@ struct sy_pack {
 
     int remove_count;
     char (*remove)[SY_NAME_BYTES];
+
+    struct sy_pack_root *root_gate; /* owned; NULL: it brings none */
 
     json_t *root;               /* the description, "provenance" among others */
     size_t bytes;               /* of the file */
@@ -116,9 +129,9 @@ struct sy_pack_report {
  * The answers of all other domains are those of `base`, bit for bit.
  *
  * SY_BAD_INPUT: another form (input, stem, trunk, layers), a block that it
- * builds on and `base` does not have, a domain to remove that is not there, or
- * nothing left. `report` may be NULL. The result is owned, and independent of
- * pack and base.
+ * builds on and `base` does not have, a domain to remove that is not there,
+ * nothing left, or a root gate that knows other domains or another stem.
+ * `report` may be NULL. The result is owned, and independent of pack and base.
  */
 enum sy_status sy_pack_apply(struct sy_network **applied,
                              const struct sy_network *base,
@@ -172,13 +185,22 @@ struct sy_base {
     struct sy_network *network;           /* owned: with all packs on top */
     struct sy_network *version;           /* owned: without; NULL: no packs */
     struct sy_pack *pack[SY_STACK_PACKS]; /* owned, in their order */
+    struct sy_pack *more; /* owned: one that may be on top next, or NULL */
 };
 
-/* Reads the version and its stored packs, once each, and applies them. */
+/*
+ * Reads the version and its stored packs, once each, and applies them. What
+ * `base` holds of this stack already ({0}: nothing) is not read again, since
+ * versions and packs never change; that they are still there is looked at. On
+ * failure it holds nothing.
+ */
 enum sy_status sy_base_load(struct sy_base *base, const char *model,
                             const struct sy_stack *stack,
                             struct sy_error *err) SY_MUST_USE;
 void sy_base_release(struct sy_base *base); /* {0} is legal */
+
+/* The memory that it holds, about: numbers and packs. */
+int64_t sy_base_bytes(const struct sy_base *base);
 
 /*
  * What is served after a promotion of a pack that can be applied to
@@ -212,11 +234,12 @@ struct sy_pack_domain {
 };
 
 struct sy_pack_plan {
-    const struct sy_network *from; /* NULL: only removes */
+    const struct sy_network *from; /* NULL: it sets no domain */
     int domain_count;
     const struct sy_pack_domain *domain;
     int remove_count;
     const char *const *remove;
+    const struct sy_network *root; /* whose root gate it brings; NULL: none */
     /* What the other side has: blocks that it has are left out. NULL: all are
        in, and the pack can be applied to any network of the same form. */
     const struct sy_network *base;

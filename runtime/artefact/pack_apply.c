@@ -13,9 +13,11 @@
 
 #include "runtime/artefact/pack_parts.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "runtime/network/compose.h"
 #include "runtime/network/copy.h"
 #include "runtime/network/equal.h"
+#include "runtime/network/sums.h"
 
 /* Copies a unit's shared numbers out of the base. */
 static void take_unit(struct sy_network *part, int unit,
@@ -188,6 +190,17 @@ static void count_bytes(struct sy_pack_report *report,
     report->blocks_freed = count_blocks(base) - count_shared(base, applied);
 }
 
+/* The pack's root gate; with it the network is another, whose hashes are still
+   those of what it is made of. */
+static enum sy_status put_root(struct sy_network **made,
+                               const struct sy_network *base,
+                               const struct sy_pack *pack, struct sy_error *err)
+{
+    const struct sy_network *const like[SY_SUMS_LIKE] = {base, pack->part};
+    SY_TRY(sy_pack_root_apply(made, pack, err));
+    return base->sums != NULL ? sy_network_sum(*made, like, err) : SY_OK;
+}
+
 enum sy_status sy_pack_apply(struct sy_network **applied,
                              const struct sy_network *base,
                              struct sy_pack *pack,
@@ -198,6 +211,7 @@ enum sy_status sy_pack_apply(struct sy_network **applied,
     struct sy_pack_report found = {.sent_bytes = (int64_t)pack->bytes};
     struct sy_network *made = NULL;
     int count = 0;
+    sy_rest();
     if (base->expert_count == 0) {
         return sy_fail(err, SY_BAD_INPUT,
                        "pack %s: %s is a supernet, and takes no packs",
@@ -210,12 +224,16 @@ enum sy_status sy_pack_apply(struct sy_network **applied,
     enum sy_status status =
         count == 0 ? sy_fail(err, SY_BAD_INPUT, "nothing would be left")
                    : sy_network_compose(&made, base, domains, count, err);
+    if (status == SY_OK && pack->root_gate != NULL) {
+        status = put_root(&made, base, pack, err);
+    }
     if (status != SY_OK) {
+        sy_network_free(made);
         sy_error_prefix(err, "pack %s", pack->id);
         return status;
     }
-    count_bytes(&found, base, made);
     if (report != NULL) {
+        count_bytes(&found, base, made);
         *report = found;
     }
     *applied = made;

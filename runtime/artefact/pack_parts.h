@@ -55,8 +55,28 @@ void sy_pack_content(const struct sy_network *network, int unit,
 int sy_pack_find(const struct sy_network *base, const struct sy_network *part,
                  int unit, const struct sy_pack_content *content);
 
-/* Opens the packs of base->stack and applies them to base->version; what was
-   opened stays in `base`, also on failure. */
+/*
+ * The root gate of a pack: read from the description's "root"; whether a tensor
+ * of the file belongs to it, as its name tells; put into the network that the
+ * pack makes, in place of one that was there; the "root" of a network's root
+ * gate, which must be there (owned; NULL: no memory).
+ */
+enum sy_status sy_pack_root_read(struct sy_pack_root **root, json_t *described,
+                                 const char *file,
+                                 struct sy_error *err) SY_MUST_USE;
+bool sy_pack_root_owns(const struct sy_pack_root *root, const char *tensor);
+enum sy_status sy_pack_root_apply(struct sy_network **network,
+                                  const struct sy_pack *pack,
+                                  struct sy_error *err) SY_MUST_USE;
+json_t *sy_pack_root_describe(const struct sy_network *network);
+
+/* Where a stored pack lies. */
+enum sy_status sy_pack_path(const char *model, const char *id,
+                            char path[SY_PATH_BYTES],
+                            struct sy_error *err) SY_MUST_USE;
+
+/* Opens those packs of base->stack that are not open and applies all to
+   base->version; what was opened stays in `base`, also on failure. */
 enum sy_status sy_base_apply(struct sy_base *base, const char *model,
                              struct sy_error *err) SY_MUST_USE;
 

@@ -12,6 +12,7 @@
 
 #include "runtime/artefact/pack_parts.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "runtime/executor/executor.h"
 
 /* Rooms for one image, as floats and as an answer. */
@@ -54,6 +55,7 @@ void sy_probe_run(struct sy_executor *executor, int expert,
             image[f] =
                 ((float)images[(size_t)i * floats + f] / 255.0F) * 2.0F - 1.0F;
         }
+        sy_rest();
         double start = now_us();
         sy_executor_run(executor, &request, 1, NULL);
         if (us != NULL) {

@@ -158,6 +158,12 @@ static enum sy_status read_root(struct reading *in, json_t **model)
     if (sy_json_has(&json, "provenance")) {
         (void)sy_json_child(&json, "provenance");
     }
+    if (sy_json_has(&json, "root")) {
+        json_t *described = sy_json_child(&json, "root").object;
+        SY_TRY(json.status);
+        SY_TRY(sy_pack_root_read(&in->pack->root_gate, described, in->name,
+                                 in->err));
+    }
     (void)sy_json_has(&json, "digest");
     (void)sy_json_has(&json, "tensors");
     SY_TRY(read_signature(in, &json));
@@ -165,9 +171,11 @@ static enum sy_status read_root(struct reading *in, json_t **model)
     if (sy_json_has(&json, "model")) {
         *model = sy_json_child(&json, "model").object;
     }
-    if (*model == NULL && in->pack->remove_count == 0) {
+    if (*model == NULL && in->pack->remove_count == 0 &&
+        in->pack->root_gate == NULL) {
         sy_json_reject(&json, "model",
-                       "expected domains to set here, or to \"remove\"");
+                       "expected domains to set here or to \"remove\", or a "
+                       "\"root\" gate");
     }
     return sy_json_end(&json);
 }
@@ -185,7 +193,8 @@ static enum sy_status read_part(struct reading *in, json_t *model)
     }
     if (sy_network_root_gate(pack->part) >= 0) {
         return sy_fail(in->err, SY_BAD_INPUT,
-                       "%s: model: a pack has no root gate", in->name);
+                       "%s: model: a pack's root gate stands under \"root\"",
+                       in->name);
     }
     for (int i = 0; i < pack->remove_count; i++) {
         if (sy_network_find_domain(pack->part, pack->remove[i]) >= 0) {
@@ -337,14 +346,40 @@ static enum sy_status check_probes(struct reading *in, int domain)
     return SY_OK;
 }
 
-/* Whether the tensor is one that the part has, or of its probes. */
-static bool is_known(const struct sy_network *part, const char *wanted)
+static bool has_tensor(const struct sy_network *part, const char *name)
 {
-    char name[SY_PACK_NAME_BYTES];
-    for (int t = 0; t < part->tensor_count; t++) {
-        if (strcmp(part->tensor[t].name, wanted) == 0) {
+    for (int t = 0; part != NULL && t < part->tensor_count; t++) {
+        if (strcmp(part->tensor[t].name, name) == 0) {
             return true;
         }
+    }
+    return false;
+}
+
+/* Counts the tensors of the root gate, which has a name of its own. */
+static void count_root(struct reading *in)
+{
+    const struct sy_pack *pack = in->pack;
+    for (int i = 0; i < sy_st_count(pack->tensors); i++) {
+        const char *name = sy_st_entry_at(pack->tensors, i)->name;
+        in->known += pack->root_gate != NULL &&
+                     sy_pack_root_owns(pack->root_gate, name) &&
+                     !has_tensor(pack->part, name);
+    }
+}
+
+/* Whether the tensor is one that the pack has, or of its probes. */
+static bool is_known(const struct sy_pack *pack, const char *wanted)
+{
+    char name[SY_PACK_NAME_BYTES];
+    const struct sy_network *part = pack->part;
+    if (has_tensor(part, wanted) ||
+        (pack->root_gate != NULL &&
+         sy_pack_root_owns(pack->root_gate, wanted))) {
+        return true;
+    }
+    if (part == NULL) {
+        return false;
     }
     for (int e = 0; e < part->expert_count; e++) {
         const char *domain = part->domain[part->expert[e].domain].name;
@@ -366,8 +401,7 @@ static enum sy_status check_extra(const struct reading *in)
     const struct sy_pack *pack = in->pack;
     for (int i = 0; i < sy_st_count(pack->tensors); i++) {
         const char *name = sy_st_entry_at(pack->tensors, i)->name;
-        if (in->known != sy_st_count(pack->tensors) &&
-            (pack->part == NULL || !is_known(pack->part, name))) {
+        if (in->known != sy_st_count(pack->tensors) && !is_known(pack, name)) {
             return sy_fail(in->err, SY_BAD_INPUT,
                            "%s: %s: the pack has no such tensor", in->name,
                            name);
@@ -395,6 +429,7 @@ static enum sy_status read_all(struct reading *in, const uint8_t *data,
             SY_TRY(check_probes(in, d));
         }
     }
+    count_root(in);
     return check_extra(in);
 }
 
@@ -449,6 +484,7 @@ void sy_pack_close(struct sy_pack *pack)
         sy_network_free(pack->part);
         sy_free(pack->holds);
         sy_free(pack->remove);
+        sy_free(pack->root_gate);
         json_decref(pack->root);
         sy_st_close(pack->tensors);
         if (pack->copy == NULL) {

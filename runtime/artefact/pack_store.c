@@ -31,6 +31,12 @@ static enum sy_status path_of(const char *model, const char *id, bool file,
     return sy_path_join(path, SY_PATH_BYTES, folder, SY_PACK_FILE, err);
 }
 
+enum sy_status sy_pack_path(const char *model, const char *id,
+                            char path[SY_PATH_BYTES], struct sy_error *err)
+{
+    return path_of(model, id, true, path, err);
+}
+
 /*
  * That the file at `path` is this pack. The bytes are asked first: the same are
  * as good as what was opened. Others can be the same pack, signed by another.

@@ -53,7 +53,7 @@ static enum sy_status compose(const struct writing *w, struct sy_network **part)
     SY_TRY(sy_network_compose(part, plan->from, domains, plan->domain_count,
                               w->err));
     if (sy_network_root_gate(*part) >= 0) {
-        /* It knows all domains of its network; a pack speaks for some. */
+        /* It knows all domains of its network; the pack's own has some. */
         struct sy_gate gates[SY_MAX_GATES];
         int count = 0;
         for (int g = 0; g < (*part)->gate_count; g++) {
@@ -77,7 +77,20 @@ static bool is_there(const struct writing *w, int unit)
     return sy_pack_find(w->plan->base, w->part, unit, &content) >= 0;
 }
 
-static enum sy_status add_tensors(struct writing *w)
+static void add_tensor(struct writing *w, const struct sy_network *from,
+                       const struct sy_tensor *tensor)
+{
+    struct sy_st_entry *entry = &w->entry[w->count++];
+    entry->name = tensor->name;
+    entry->dims = tensor->dims;
+    for (int d = 0; d < tensor->dims; d++) {
+        entry->dim[d] = tensor->dim[d];
+    }
+    entry->data = from->values + tensor->offset;
+    entry->count = tensor->count;
+}
+
+static void add_tensors(struct writing *w)
 {
     bool there = false;
     for (int t = 0; t < w->part->tensor_count; t++) {
@@ -89,16 +102,8 @@ static enum sy_status add_tensors(struct writing *w)
         if (there && sy_pack_is_shared(w->part, tensor)) {
             continue;
         }
-        struct sy_st_entry *entry = &w->entry[w->count++];
-        entry->name = tensor->name;
-        entry->dims = tensor->dims;
-        for (int d = 0; d < tensor->dims; d++) {
-            entry->dim[d] = tensor->dim[d];
-        }
-        entry->data = w->part->values + tensor->offset;
-        entry->count = tensor->count;
+        add_tensor(w, w->part, tensor);
     }
-    return SY_OK;
 }
 
 /* The expected answers of all experts. */
@@ -173,30 +178,73 @@ static void add_probes(struct writing *w)
     }
 }
 
-static enum sy_status add_part(struct writing *w)
+/* Room for all tensors: of the part, of its probes, of a root gate. */
+static enum sy_status take_room(struct writing *w)
 {
-    SY_TRY(compose(w, &w->part));
-    size_t room = (size_t)w->part->tensor_count +
-                  (size_t)w->part->expert_count + (size_t)w->part->domain_count;
+    size_t room = SY_PLAN_MAX_PARAMS, experts = 0;
+    if (w->part != NULL) {
+        experts = (size_t)w->part->expert_count;
+        room += (size_t)w->part->tensor_count + experts +
+                (size_t)w->part->domain_count;
+    }
     w->entry = sy_alloc_zero(room, sizeof *w->entry);
     w->name = sy_alloc_zero(room, sizeof *w->name);
-    w->answers =
-        sy_alloc_zero((size_t)w->part->expert_count, sizeof *w->answers);
-    if (w->entry == NULL || w->name == NULL || w->answers == NULL) {
-        return no_memory(w);
+    w->answers = sy_alloc_zero(experts + 1, sizeof *w->answers);
+    return w->entry == NULL || w->name == NULL || w->answers == NULL
+               ? no_memory(w)
+               : SY_OK;
+}
+
+/* That what comes from a network can stand in the base. */
+static enum sy_status check_form(const struct writing *w,
+                                 const struct sy_network *network)
+{
+    const char *what = w->plan->base != NULL
+                           ? sy_form_difference(w->plan->base, network)
+                           : NULL;
+    return what == NULL ? SY_OK
+                        : sy_fail(w->err, SY_BAD_INPUT,
+                                  "%s: not that of the base, so the pack could "
+                                  "not be applied to it",
+                                  what);
+}
+
+/* The tensors of the root gate. */
+static enum sy_status add_root(struct writing *w)
+{
+    const struct sy_network *from = w->plan->root;
+    int root = sy_network_root_gate(from);
+    if (root < 0) {
+        return sy_fail(w->err, SY_BAD_INPUT,
+                       "%s: network \"%s\" has no root gate to bring", w->path,
+                       from->name);
     }
-    if (w->plan->base != NULL) {
-        const char *what = sy_form_difference(w->plan->base, w->part);
-        if (what != NULL) {
-            return sy_fail(w->err, SY_BAD_INPUT,
-                           "%s: not that of the base, so the pack could not "
-                           "be applied to it",
-                           what);
+    SY_TRY(check_form(w, from));
+    for (int t = 0; t < from->tensor_count; t++) {
+        if (from->tensor[t].unit == sy_network_gate(from, root)) {
+            add_tensor(w, from, &from->tensor[t]);
         }
     }
-    SY_TRY(add_tensors(w));
-    SY_TRY(make_answers(w));
-    add_probes(w);
+    return SY_OK;
+}
+
+static enum sy_status add_all(struct writing *w)
+{
+    if (w->plan->from != NULL) {
+        SY_TRY(compose(w, &w->part));
+    }
+    SY_TRY(take_room(w));
+    if (w->part != NULL) {
+        SY_TRY(check_form(w, w->part));
+        add_tensors(w);
+        SY_TRY(make_answers(w));
+    }
+    if (w->plan->root != NULL) {
+        SY_TRY(add_root(w));
+    }
+    if (w->part != NULL) {
+        add_probes(w);
+    }
     return SY_OK;
 }
 
@@ -274,6 +322,8 @@ static enum sy_status describe(struct writing *w,
         put(w->root, "format_version", json_integer(SY_PACK_FORMAT_VERSION)) &&
         put(w->root, "network", json_string(w->plan->network)) &&
         (w->part == NULL || put_model(w)) &&
+        (w->plan->root == NULL ||
+         put(w->root, "root", sy_pack_root_describe(w->plan->root))) &&
         (w->plan->remove_count == 0 || put_remove(w)) && put_provenance(w) &&
         put_hashes(w, digest);
     return made ? SY_OK : no_memory(w);
@@ -319,14 +369,13 @@ enum sy_status sy_pack_write(const char *path, const struct sy_pack_plan *plan,
     enum sy_status status = SY_OK;
     char digest[SY_HASH_TEXT_BYTES];
     struct writing w = {.plan = plan, .path = path, .err = err};
-    if (plan->from != NULL) {
-        SY_TRY_OUT(add_part(&w));
-    }
+    SY_TRY_OUT(add_all(&w));
     SY_TRY_OUT(describe(&w, digest));
     SY_TRY_OUT(save(&w));
     (void)snprintf(id, SY_PACK_ID_BYTES, "%.16s", digest);
 out:
-    for (int e = 0; w.answers != NULL && e < w.part->expert_count; e++) {
+    for (int e = 0;
+         w.part != NULL && w.answers != NULL && e < w.part->expert_count; e++) {
         sy_free(w.answers[e]);
     }
     sy_free(w.answers);

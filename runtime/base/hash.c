@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 
-enum { READ_BYTES = 256 * 1024 };
+enum { READ_BYTES = 256 * 1024, PIECE_BYTES = 64 * 1024 };
 
 _Static_assert(sizeof(crypto_hash_sha256_state) <=
                    sizeof(((struct sy_hash *)0)->state),
@@ -35,7 +36,14 @@ void sy_hash_init(struct sy_hash *hash)
 
 void sy_hash_add(struct sy_hash *hash, const void *data, size_t bytes)
 {
-    crypto_hash_sha256_update(state_of(hash), data, bytes);
+    const uint8_t *at = data;
+    while (bytes > 0) {
+        size_t piece = bytes < PIECE_BYTES ? bytes : PIECE_BYTES;
+        crypto_hash_sha256_update(state_of(hash), at, piece);
+        at += piece;
+        bytes -= piece;
+        sy_rest();
+    }
 }
 
 void sy_hash_end(struct sy_hash *hash, char text[SY_HASH_TEXT_BYTES])

@@ -20,6 +20,7 @@
 
 #include "runtime/base/half.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "runtime/executor/parts.h"
 #include "runtime/network/sums.h"
 
@@ -323,6 +324,7 @@ struct sy_ready_body *sy_body_new(const struct sy_network *network,
                                   enum sy_weights weights, const char *hash)
 {
     struct sy_ready_body *body = sy_alloc_zero(1, sizeof *body);
+    sy_rest();
     if (body == NULL) {
         return NULL;
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "runtime/network/equal.h"
 
 static void hash_weights(const struct sy_network *network, int unit,
@@ -167,6 +168,7 @@ void sy_network_fill_sums(struct sy_network *network,
 {
     int slots = sy_network_slots(network);
     for (int u = 0; u < network->unit_count; u++) {
+        sy_rest();
         if (network->sums->weights[u][0] == '\0') {
             sum_weights(network, u, like);
         }

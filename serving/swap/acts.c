@@ -9,18 +9,36 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/artefact/pack.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "serving/swap/swap_private.h"
+
+/* Of the time, while others work. */
+#define STAGER_SHARE 0.06
+
+/* Of what was read for staging, beyond the next pack. */
+#define MAX_KEPT_BYTES (INT64_C(128) << 20)
 
 static void add_one(_Atomic int64_t *counter)
 {
     atomic_fetch_add(counter, 1);
 }
 
+void srv_kept_free(struct sy_base *kept)
+{
+    if (kept != NULL) {
+        sy_base_release(kept);
+        sy_free(kept);
+    }
+}
+
 void srv_swap_clear(struct srv_swap *swap)
 {
     srv_staged_release(&swap->staged);
+    srv_kept_free(swap->kept);
     srv_live_unref(swap->base);
     struct srv_swap kept = {.staging = swap->staging};
     memcpy(kept.network, swap->network, sizeof kept.network);
@@ -175,6 +193,7 @@ static enum sy_status drop(struct srv_swaps *swaps, struct srv_swap *swap,
     struct srv_swap gone = *swap;
     memset(&swap->staged, 0, sizeof swap->staged);
     swap->base = NULL;
+    swap->kept = NULL;
     swap->exists = false;
     pthread_mutex_unlock(&swaps->lock);
     sy_log_info("network %s: pack %s: dropped", gone.network, gone.staged.id);
@@ -183,6 +202,7 @@ static enum sy_status drop(struct srv_swaps *swaps, struct srv_swap *swap,
     }
     srv_staged_release(&gone.staged);
     srv_live_unref(gone.base);
+    srv_kept_free(gone.kept);
     add_one(&swaps->counts.dropped);
     return SY_OK;
 }
@@ -315,6 +335,40 @@ static void note_refused(struct srv_swaps *swaps, struct srv_swap *swap,
     pthread_mutex_unlock(&swaps->lock);
 }
 
+/* What was read for the pack before, for this call to use. */
+static enum sy_status take_kept(struct srv_swaps *swaps,
+                                struct srv_swap_call *call)
+{
+    pthread_mutex_lock(&swaps->lock);
+    struct srv_swap *swap = srv_swaps_find(swaps, call->network);
+    call->kept = swap->kept;
+    swap->kept = NULL;
+    pthread_mutex_unlock(&swaps->lock);
+    if (call->kept == NULL) {
+        call->kept = sy_alloc_zero(1, sizeof *call->kept);
+    }
+    return call->kept != NULL
+               ? SY_OK
+               : sy_fail(&call->err, SY_NO_MEMORY, "staging: out of memory");
+}
+
+/* Keeps what was read for the next pack while there is a swap, if it is not
+   too much; else it is given back. */
+static void put_kept(struct srv_swaps *swaps, struct srv_swap *swap,
+                     struct srv_swap_call *call)
+{
+    struct sy_base *kept = call->kept;
+    call->kept = NULL;
+    pthread_mutex_lock(&swaps->lock);
+    if (kept != NULL && swap->exists && swap->kept == NULL &&
+        sy_base_bytes(kept) <= MAX_KEPT_BYTES) {
+        swap->kept = kept;
+        kept = NULL;
+    }
+    pthread_mutex_unlock(&swaps->lock);
+    srv_kept_free(kept);
+}
+
 void srv_swaps_stage(struct srv_swaps *swaps, struct srv_swap_call *call)
 {
     struct srv_live_options options =
@@ -322,16 +376,19 @@ void srv_swaps_stage(struct srv_swaps *swaps, struct srv_swap_call *call)
     srv_stage_fn make =
         swaps->options.stage != NULL ? swaps->options.stage : srv_stage;
     if (srv_repository_get(swaps->repository, call->network, &call->base,
-                           &call->err) != SY_OK) {
+                           &call->err) != SY_OK ||
+        take_kept(swaps, call) != SY_OK) {
         return;
     }
     struct srv_stage_input input = {.live = &options,
                                     .base = call->base,
+                                    .kept = call->kept,
                                     .body = call->body,
                                     .body_bytes = call->body_bytes,
                                     .max_us = call->max_us,
                                     .dry_run = call->dry_run};
     int64_t start_ns = sy_now_ns();
+    sy_rest_set(STAGER_SHARE);
     (void)make(&call->staged, &swaps->options, &input, &call->err);
     call->stage_ns = sy_now_ns() - start_ns;
 }
@@ -396,6 +453,7 @@ static void end_staging(struct srv_swaps *swaps, struct srv_swap_call *call)
     srv_staged_release(&call->staged);
     srv_live_unref(call->base);
     call->base = NULL;
+    put_kept(swaps, swap, call);
     pthread_mutex_lock(&swaps->lock);
     swap->staging = false;
     if (err->status == SY_OK && !call->dry_run) {

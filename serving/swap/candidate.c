@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/rest.h"
 #include "runtime/network/equal.h"
 #include "runtime/network/join.h"
 
@@ -26,6 +27,24 @@ static bool is_named(const struct srv_two *two, const char *name)
         }
     }
     return false;
+}
+
+/* That the root gate is the one that is served; it may be gone, with a domain
+   that it knew. */
+static enum sy_status check_root(const struct srv_two *two,
+                                 struct sy_error *err)
+{
+    const struct sy_network *a = two->served, *b = two->candidate;
+    int x = sy_network_root_gate(a), y = sy_network_root_gate(b);
+    bool same =
+        y < 0 ||
+        (x >= 0 && a->gate[x].threshold == b->gate[y].threshold &&
+         sy_unit_equal(a, sy_network_gate(a, x), b, sy_network_gate(b, y)));
+    return same || two->root
+               ? SY_OK
+               : sy_fail(err, SY_BAD_INPUT,
+                         "the pack would change the root gate, which it does "
+                         "not bring");
 }
 
 /* That nothing changes but what is said to. */
@@ -55,7 +74,7 @@ static enum sy_status check_others(const struct srv_two *two,
                            name);
         }
     }
-    return SY_OK;
+    return check_root(two, err);
 }
 
 static int64_t most_madds(const struct sy_network *network, int domain)
@@ -147,31 +166,26 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-enum sy_status srv_candidate_run(const struct srv_live *live, int domain,
-                                 const float *image, float *probabilities,
-                                 double *us, struct sy_error *err)
+enum sy_status srv_candidate_time(struct sy_executor *executor, int domain,
+                                  const float *image, float *probabilities,
+                                  double *us, struct sy_error *err)
 {
-    struct sy_executor *executor = NULL;
     struct sy_request request = {.image = image,
                                  .domain = domain,
                                  .result = {{.probabilities = probabilities}}};
     int64_t ns[TIMED_RUNS];
-    int runs = us != NULL ? TIMED_RUNS : 1;
-    SY_TRY(sy_executor_new(&executor, live->snapshot, NULL, 1, err));
-    for (int i = 0; i < runs; i++) {
+    for (int i = 0; i < TIMED_RUNS; i++) {
+        sy_rest();
         int64_t start_ns = sy_now_ns();
         sy_executor_run(executor, &request, 1, NULL);
         ns[i] = sy_now_ns() - start_ns;
     }
-    sy_executor_free(executor);
     if (request.status != SY_OK) {
         return sy_fail(err, SY_BAD_INPUT,
                        "domain '%s': an answer is not made of finite numbers",
-                       live->network->domain[domain].name);
+                       sy_executor_network(executor)->domain[domain].name);
     }
-    if (us != NULL) {
-        qsort(ns, TIMED_RUNS, sizeof ns[0], by_value);
-        *us = (double)ns[TIMED_RUNS / 2] / 1e3;
-    }
+    qsort(ns, TIMED_RUNS, sizeof ns[0], by_value);
+    *us = (double)ns[TIMED_RUNS / 2] / 1e3;
     return SY_OK;
 }

@@ -119,6 +119,7 @@ json_t *srv_swap_json(const struct srv_swap *swap)
                               json_real((double)swap->stage_ns / 1e3));
     (void)json_object_set_new(json, "publish_us",
                               json_real((double)swap->publish_ns / 1e3));
+    (void)json_object_set_new(json, "root", json_boolean(staged->root));
     (void)json_object_set_new(json, "windows", json_integer(swap->windows));
     (void)json_object_set_new(json, "domains", domains);
     return json;

@@ -3,9 +3,10 @@
  *
  * DESIGN: cheapest first, and what an operator can mend first: the pack alone,
  * its signature, what it builds on, then the states, then what they answer and
- * how long that takes. What is served is read again from disk with its
- * numbers, which the served state has given back; that CURRENT means what is
- * served is checked, because a promotion puts the pack on top of CURRENT.
+ * how long that takes. What is served is read from disk with its numbers, which
+ * the served state has given back, or is at hand from the pack before; that
+ * CURRENT means what is served is checked, because a promotion puts the pack on
+ * top of CURRENT.
  *
  * The pack is stored last, when nothing can be wrong with it any more, so that
  * a promotion has to write CURRENT alone.
@@ -32,7 +33,6 @@ struct srv_current_pair {
 /* What is at hand while a pack is staged; all owned. */
 struct staging {
     struct sy_pack *pack;
-    struct sy_base base; /* what is served, from disk */
     struct srv_current_pair *current;
 };
 
@@ -72,7 +72,7 @@ static enum sy_status open_pack(struct staging *s,
     return sy_pack_verify(s->pack, keys, count, err);
 }
 
-/* What is served, from disk, with its numbers. */
+/* What is served, with its numbers. */
 static enum sy_status read_served(struct staging *s,
                                   const struct srv_stage_input *input,
                                   struct sy_error *err)
@@ -93,7 +93,8 @@ static enum sy_status read_served(struct staging *s,
                        "first",
                        input->live->name, input->base->label, label);
     }
-    return sy_base_load(&s->base, current->model, &current->before.served, err);
+    return sy_base_load(input->kept, current->model, &current->before.served,
+                        err);
 }
 
 /* What the candidate is called until it is known which packs stay below. */
@@ -112,7 +113,8 @@ static enum sy_status make_states(struct srv_staged *staged, struct staging *s,
                                   const struct srv_stage_input *input,
                                   struct sy_error *err)
 {
-    struct srv_two two = {.served = s->base.network};
+    struct srv_two two = {.served = input->kept->network,
+                          .root = s->pack->root_gate != NULL};
     const struct sy_network *part = s->pack->part;
     for (int d = 0; part != NULL && d < part->domain_count; d++) {
         two.domain[two.domain_count++] = part->domain[d].name;
@@ -121,7 +123,8 @@ static enum sy_status make_states(struct srv_staged *staged, struct staging *s,
          i < s->pack->remove_count && two.domain_count < SY_MAX_DOMAINS; i++) {
         two.domain[two.domain_count++] = s->pack->remove[i];
     }
-    SY_TRY(sy_pack_apply(&two.candidate, s->base.network, s->pack, NULL, err));
+    SY_TRY(sy_pack_apply(&two.candidate, input->kept->network, s->pack, NULL,
+                         err));
     return srv_candidate_make(staged, input, &two, err);
 }
 
@@ -137,28 +140,43 @@ static float *make_image(const struct sy_network *network)
     return image;
 }
 
-/* How long one domain takes, as it is served and as it would be. */
-static enum sy_status time_domain(struct srv_staged_domain *domain,
-                                  const struct srv_live *base,
-                                  const struct srv_live *next,
-                                  const float *image, struct sy_error *err)
+/* What is at hand while images are timed; all owned. */
+struct timing {
+    struct sy_executor *served, *next;
+    float *image, *room;
+};
+
+static enum sy_status begin_timing(struct timing *t,
+                                   const struct srv_live *base,
+                                   const struct srv_live *next,
+                                   struct sy_error *err)
 {
-    float *room = sy_alloc(SY_MAX_CHANNELS * sizeof *room);
-    int d = sy_network_find_domain(base->network, domain->name);
-    int e = sy_network_find_domain(next->network, domain->name);
-    enum sy_status status = SY_OK;
-    if (room == NULL) {
+    t->image = make_image(next->network);
+    t->room = sy_alloc(SY_MAX_CHANNELS * sizeof *t->room);
+    if (t->image == NULL || t->room == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "staging: out of memory");
     }
-    if (d >= 0) {
-        status =
-            srv_candidate_run(base, d, image, room, &domain->served_us, err);
-    }
-    if (status == SY_OK && e >= 0) {
-        status = srv_candidate_run(next, e, image, room, &domain->next_us, err);
-    }
-    sy_free(room);
-    return status;
+    SY_TRY(sy_executor_new(&t->served, base->snapshot, NULL, 1, err));
+    return sy_executor_new(&t->next, next->snapshot, NULL, 1, err);
+}
+
+static void end_timing(struct timing *t)
+{
+    sy_executor_free(t->served);
+    sy_executor_free(t->next);
+    sy_free(t->image);
+    sy_free(t->room);
+}
+
+/* How long one domain takes by this executor; 0: it has no such domain. */
+static enum sy_status time_domain(const struct timing *t,
+                                  struct sy_executor *executor,
+                                  const char *name, double *us,
+                                  struct sy_error *err)
+{
+    int d = sy_network_find_domain(sy_executor_network(executor), name);
+    return d < 0 ? SY_OK
+                 : srv_candidate_time(executor, d, t->image, t->room, us, err);
 }
 
 static enum sy_status check_time(struct srv_staged *staged,
@@ -166,15 +184,16 @@ static enum sy_status check_time(struct srv_staged *staged,
                                  const struct srv_stage_input *input,
                                  struct sy_error *err)
 {
-    enum sy_status status = SY_OK;
-    float *image = make_image(staged->next->network);
-    if (image == NULL) {
-        return sy_fail(err, SY_NO_MEMORY, "staging: out of memory");
-    }
+    enum sy_status status;
+    struct timing t = {0};
+    int64_t most = input->max_us > 0 ? input->max_us : options->max_us;
+    SY_TRY_OUT(begin_timing(&t, input->base, staged->next, err));
     for (int i = 0; i < staged->domain_count; i++) {
         struct srv_staged_domain *domain = &staged->domain[i];
-        SY_TRY_OUT(time_domain(domain, input->base, staged->next, image, err));
-        int64_t most = input->max_us > 0 ? input->max_us : options->max_us;
+        SY_TRY_OUT(
+            time_domain(&t, t.served, domain->name, &domain->served_us, err));
+        SY_TRY_OUT(
+            time_domain(&t, t.next, domain->name, &domain->next_us, err));
         if (most > 0 && domain->next_us > (double)most) {
             status = sy_fail(err, SY_BAD_INPUT,
                              "domain '%s': an image takes %.1f us, more than "
@@ -185,7 +204,7 @@ static enum sy_status check_time(struct srv_staged *staged,
         }
     }
 out:
-    sy_free(image);
+    end_timing(&t);
     return status;
 }
 
@@ -205,7 +224,7 @@ static enum sy_status finish(struct srv_staged *staged, struct staging *s,
     }
     struct srv_current_pair *current = s->current;
     SY_TRY(sy_pack_store(current->model, s->pack, err));
-    SY_TRY(sy_base_push(&current->after.served, &s->base, s->pack, err));
+    SY_TRY(sy_base_push(&current->after.served, input->kept, s->pack, err));
     current->after.before = current->before.served;
     /* Packs below that do not matter any more are left out of the name. */
     sy_stack_label(&current->after.served, staged->next->label);
@@ -213,6 +232,10 @@ static enum sy_status finish(struct srv_staged *staged, struct staging *s,
                    staged->next->label);
     staged->current = current;
     s->current = NULL;
+    /* It may be part of what is served when the next one comes. */
+    sy_pack_close(input->kept->more);
+    input->kept->more = s->pack;
+    s->pack = NULL;
     return SY_OK;
 }
 
@@ -230,6 +253,7 @@ enum sy_status srv_stage(struct srv_staged *staged,
     (void)snprintf(made.signed_by, sizeof made.signed_by, "%s", s.pack->signer);
     name_candidate(&made, &s.current->before.served);
     made.pack_bytes = (int64_t)s.pack->bytes;
+    made.root = s.pack->root_gate != NULL;
     SY_TRY_OUT(make_states(&made, &s, input, err));
     SY_TRY_OUT(finish(&made, &s, options, input, err));
     *staged = made;
@@ -237,7 +261,6 @@ enum sy_status srv_stage(struct srv_staged *staged,
 out:
     srv_staged_release(&made);
     sy_pack_close(s.pack);
-    sy_base_release(&s.base);
     sy_free(s.current);
     return status;
 }

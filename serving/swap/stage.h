@@ -23,6 +23,7 @@ struct srv_stage_options;
 
 struct srv_staged;
 struct srv_stage_input;
+struct sy_base;
 
 typedef enum sy_status (*srv_stage_fn)(struct srv_staged *staged,
                                        const struct srv_stage_options *options,
@@ -58,6 +59,7 @@ struct srv_staged {
     struct srv_live *joined;     /* owned: both; NULL: nothing can be tried */
     struct srv_staged_bytes bytes;
     int64_t pack_bytes;
+    bool root; /* it brings a root gate */
     int probes;
     double probe_difference; /* largest, of a probability */
     int domain_count;
@@ -68,6 +70,8 @@ struct srv_staged {
 struct srv_stage_input {
     const struct srv_live_options *live;
     struct srv_live *base; /* what is served */
+    struct sy_base *kept;  /* what was read for the pack staged before ({0}:
+                              nothing), and becomes what is read for this one */
     const char *body;
     size_t body_bytes;
     int64_t max_us; /* beside that of the options; 0: any */

@@ -103,7 +103,8 @@ static void *actor_main(void *context)
 }
 
 /* Stages one pack after another and hands them over. On Linux a thread has a
-   niceness of its own; where it cannot be had, staging is merely louder. */
+   niceness of its own; where it cannot be had, staging is merely louder. It
+   rests as well, for processors that share a core (rest.h). */
 static void *stager_main(void *context)
 {
     struct srv_swaps *swaps = context;
@@ -176,6 +177,7 @@ static void end_calls(struct srv_swap_queue *queue)
         srv_staged_discard(&call->staged);
         srv_staged_release(&call->staged);
         srv_live_unref(call->base);
+        srv_kept_free(call->kept);
         call->base = NULL;
         sy_fail(&call->err, SY_BUSY, "the server is stopping");
         call->done(call->waiter, false);

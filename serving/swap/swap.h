@@ -65,6 +65,7 @@ struct srv_swap_call {
     /* Private: what staging hands over. */
     struct srv_staged staged;
     struct srv_live *base; /* owned */
+    struct sy_base *kept;  /* owned */
     int64_t stage_ns;
     struct srv_swap_call *next;
 };

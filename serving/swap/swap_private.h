@@ -19,6 +19,8 @@ struct srv_swap {
     bool automatic;              /* its rules did the last step */
     struct srv_staged staged;
     struct srv_live *base; /* owned: what was served when it was staged */
+    struct sy_base *kept;  /* owned: what was read for staging, while there is
+                              a swap; NULL: nothing, or it is being used */
     struct srv_rules rules;
     int canary_plan; /* share that follows a good shadow; 0: promotion */
     int windows;     /* good ones in a row */
@@ -66,6 +68,9 @@ void srv_swaps_do(struct srv_swaps *swaps, struct srv_swap_call *call);
 
 /* Judges all that are on trial; returns whether any is. */
 bool srv_swaps_watch(struct srv_swaps *swaps);
+
+/* What was read for staging; NULL is legal. */
+void srv_kept_free(struct sy_base *kept);
 
 /* Gives back what a swap holds; it exists no more. */
 void srv_swap_clear(struct srv_swap *swap);

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "runtime/artefact/pack_parts.h"
 #include "runtime/base/memory.h"
 #include "runtime/network/equal.h"
 #include "tests/support/check_main.h"
+#include "tests/support/forged_pack.h"
 #include "tests/support/small_network.h"
 
 enum { PROBES = 3, IMAGE = 8 * 6 * 3, DIGITS = 0, SHAPES = 1 };
@@ -286,90 +286,30 @@ START_TEST(a_flipped_byte_is_caught_wherever_it_is)
 }
 END_TEST
 
-/*
- * Writes the pack again after a change of its description and tensors, with
- * hashes that fit, as somebody would who knows the format.
- */
-typedef void (*change_fn)(json_t *root, struct sy_st_entry *entry, int *count);
-
-static void forge(change_fn change)
-{
-    struct sy_error err = {0};
-    char hash[SY_HASH_TEXT_BYTES];
-    struct sy_pack *pack = open_pack();
-    int count = sy_st_count(pack->tensors);
-    struct sy_st_entry entry[256];
-    const struct sy_st_entry *entries[256];
-    json_t *root = json_deep_copy(pack->root);
-    ck_assert_int_lt(count, 255);
-    for (int i = 0; i < count; i++) {
-        entry[i] = *sy_st_entry_at(pack->tensors, i);
-    }
-    change(root, entry, &count);
-    for (int i = 0; i < count; i++) {
-        entries[i] = &entry[i];
-    }
-    ck_assert(sy_pack_hash_tensors(entries, count, hash));
-    json_object_set_new(root, "tensors", json_string(hash));
-    ck_assert(sy_pack_digest(root, hash));
-    json_object_set_new(root, "digest", json_string(hash));
-    char *text = json_dumps(root, JSON_COMPACT);
-    json_t *metadata =
-        json_pack("{s:s,s:s}", "format", SY_PACK_FORMAT, "pack", text);
-    sy_free(text);
-    sy_check_ok(sy_st_save(path, entry, count, metadata, &err), err);
-    json_decref(metadata);
-    json_decref(root);
-    sy_pack_close(pack);
-}
-
-static struct sy_st_entry *entry_of(struct sy_st_entry *entry, int count,
-                                    const char *name)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(entry[i].name, name) == 0) {
-            return &entry[i];
-        }
-    }
-    ck_abort_msg("no tensor %s", name);
-    return NULL;
-}
-
 static json_t *model_of(json_t *root)
 {
     return json_object_get(root, "model");
 }
 
-static float numbers[4096];
-
-/* A copy of a tensor's numbers that can be changed. */
-static float *own_numbers(struct sy_st_entry *entry)
-{
-    ck_assert_uint_lt(entry->count, 4096);
-    memcpy(numbers, entry->data, entry->count * sizeof(float));
-    entry->data = numbers;
-    return numbers;
-}
-
 static void not_a_number(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
-    own_numbers(entry_of(entry, *count, "head.digits.classifier.bias"))[0] =
-        NAN;
+    sy_forge_numbers(
+        sy_forge_entry(entry, *count, "head.digits.classifier.bias"))[0] = NAN;
 }
 
 static void other_block(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
-    own_numbers(entry_of(entry, *count, "block.l1b0.depthwise.weight"))[3] +=
-        1.0F;
+    sy_forge_numbers(sy_forge_entry(entry, *count,
+                                    "block.l1b0.depthwise.weight"))[3] += 1.0F;
 }
 
 static void other_shape(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
     struct sy_st_entry *bias =
-        entry_of(entry, *count, "head.digits.classifier.bias");
+        sy_forge_entry(entry, *count, "head.digits.classifier.bias");
     bias->dims = 2;
     bias->dim[1] = 1;
 }
@@ -377,7 +317,7 @@ static void other_shape(json_t *root, struct sy_st_entry *entry, int *count)
 static void no_head(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
-    *entry_of(entry, *count, "head.digits.classifier.bias") =
+    *sy_forge_entry(entry, *count, "head.digits.classifier.bias") =
         entry[0]; /* the first is a tensor of a block, sent twice over */
     entry[0] = entry[--*count];
 }
@@ -386,7 +326,7 @@ static void half_a_block(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
     struct sy_st_entry *gone =
-        entry_of(entry, *count, "block.l1b0.depthwise.weight");
+        sy_forge_entry(entry, *count, "block.l1b0.depthwise.weight");
     --*count;
     memmove(gone, gone + 1, (size_t)(&entry[*count] - gone) * sizeof *entry);
 }
@@ -450,7 +390,8 @@ static void says_nothing(json_t *root, struct sy_st_entry *entry, int *count)
 static void few_images(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
-    struct sy_st_entry *all = entry_of(entry, *count, "probe.digits.images");
+    struct sy_st_entry *all =
+        sy_forge_entry(entry, *count, "probe.digits.images");
     all->dim[0] = 2;
     all->count = 2 * IMAGE;
 }
@@ -458,14 +399,14 @@ static void few_images(json_t *root, struct sy_st_entry *entry, int *count)
 static void not_probable(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
-    own_numbers(
-        entry_of(entry, *count, "probe.digits.second.probabilities"))[0] = 1.5F;
+    sy_forge_numbers(sy_forge_entry(
+        entry, *count, "probe.digits.second.probabilities"))[0] = 1.5F;
 }
 
 START_TEST(what_a_forger_could_write_is_refused_with_the_place)
 {
     static const struct {
-        change_fn change;
+        sy_forge_fn change;
         const char *says;
     } cases[] = {
         {not_a_number, "head.digits.classifier.bias: value 0: expected a "
@@ -490,7 +431,7 @@ START_TEST(what_a_forger_could_write_is_refused_with_the_place)
         struct sy_pack *pack = NULL;
         char id[SY_PACK_ID_BYTES];
         write_pack(next, base, id);
-        forge(cases[i].change);
+        sy_forge_pack(path, cases[i].change);
         sy_check_fails(sy_pack_open(&pack, path, &err), SY_BAD_INPUT, err);
         sy_check_says(err, cases[i].says);
         ck_assert_ptr_null(pack);
@@ -512,8 +453,8 @@ static void hash_of_another(json_t *root, struct sy_st_entry *entry, int *count)
 static void other_answer(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)root;
-    float *p =
-        own_numbers(entry_of(entry, *count, "probe.digits.main.probabilities"));
+    float *p = sy_forge_numbers(
+        sy_forge_entry(entry, *count, "probe.digits.main.probabilities"));
     p[4] = p[4] > 0.5F ? p[4] - 0.01F : p[4] + 0.01F;
 }
 
@@ -523,7 +464,7 @@ START_TEST(a_hash_that_the_network_does_not_have_is_refused_when_applied)
     struct sy_network *made = NULL;
     char id[SY_PACK_ID_BYTES];
     write_pack(next, base, id);
-    forge(hash_of_another);
+    sy_forge_pack(path, hash_of_another);
     struct sy_pack *pack = open_pack();
     sy_check_fails(sy_pack_apply(&made, base, pack, NULL, &err), SY_BAD_INPUT,
                    err);
@@ -558,7 +499,7 @@ START_TEST(probes_reproduce_on_the_applied_network_and_nowhere_else)
                    SY_BAD_INPUT, err);
     sy_check_says(err, "domain \"digits\", expert");
     sy_pack_close(pack);
-    forge(other_answer);
+    sy_forge_pack(path, other_answer);
     pack = open_pack();
     sy_check_fails(probe(pack, apply(base, pack, NULL), &probed, &err),
                    SY_BAD_INPUT, err);
@@ -615,7 +556,7 @@ START_TEST(signatures_are_checked_against_the_trusted_keys)
     sy_check_says(err, "none of the 1");
     sy_pack_close(pack);
     sy_pack_close(plain);
-    forge(other_signature);
+    sy_forge_pack(path, other_signature);
     sy_check_fails(sy_pack_open(&pack, path, &err), SY_BAD_INPUT, err);
     sy_check_says(err, "signature");
 }

@@ -44,6 +44,17 @@ static void change(struct sy_network *network, float amount, bool one)
     }
 }
 
+/* Packs whose name begins with "slow" wait here until they may go on. */
+static atomic_bool slow_began, slow_ends;
+
+static void wait_for(atomic_bool *flag)
+{
+    while (!atomic_load(flag)) {
+        struct timespec moment = {.tv_nsec = 1000000};
+        nanosleep(&moment, NULL);
+    }
+}
+
 static enum sy_status stage(struct srv_staged *staged,
                             const struct srv_stage_options *options,
                             const struct srv_stage_input *input,
@@ -54,6 +65,10 @@ static enum sy_status stage(struct srv_staged *staged,
     (void)options;
     if (sscanf(input->body, "%31s %f", name, &amount) != 2) {
         return sy_fail(err, SY_BAD_INPUT, "the pack: expected NAME AMOUNT");
+    }
+    if (strncmp(name, "slow", 4) == 0) {
+        atomic_store(&slow_began, true);
+        wait_for(&slow_ends);
     }
     struct sy_network *served = load_served();
     struct srv_two two = {.served = served,
@@ -224,6 +239,34 @@ START_TEST(a_second_pack_is_refused_by_name_while_one_is_under_way)
     oip_fails("/v1/networks/net/packs/one/rollback", NULL, 404, "it has two");
     do_act("two", "promote", NULL, "promoted");
     check_snapshot("net.d1", "1+two");
+}
+END_TEST
+
+static void *post_slow(void *reply)
+{
+    (void)oip_ask_bytes(SRV_POST, packs, NULL, "slow 1", 6, reply);
+    return NULL;
+}
+
+START_TEST(of_two_packs_at_once_the_second_is_refused_by_name)
+{
+    pthread_t poster;
+    struct srv_reply reply;
+    ck_assert_int_eq(pthread_create(&poster, NULL, post_slow, &reply), 0);
+    wait_for(&slow_began);
+    oip_fails(packs, "two 2", 409, "another pack is being staged");
+    json_t *list = oip_ask(SRV_GET, packs, NULL, 200);
+    json_t *swap = json_array_get(json_object_get(list, "packs"), 0);
+    ck_assert_str_eq(text_of(swap, "phase"), "staging");
+    json_decref(list);
+    check_snapshot("net.d1", "1"); /* serving goes on meanwhile */
+    atomic_store(&slow_ends, true);
+    pthread_join(poster, NULL);
+    ck_assert_int_eq(reply.status, 200);
+    srv_reply_release(&reply);
+    oip_fails(packs, "two 2", 409, "pack slow is under way (staged)");
+    do_act("slow", "promote", NULL, "promoted");
+    check_snapshot("net.d1", "1+slow");
 }
 END_TEST
 
@@ -407,6 +450,7 @@ int main(void)
     tcase_add_test(tc, a_shadow_runs_beside_and_changes_no_answer);
     tcase_add_test(tc, a_canary_answers_under_its_own_name);
     tcase_add_test(tc, a_second_pack_is_refused_by_name_while_one_is_under_way);
+    tcase_add_test(tc, of_two_packs_at_once_the_second_is_refused_by_name);
     tcase_add_test(tc, what_is_wrong_with_a_pack_is_told_and_changes_nothing);
     tcase_add_test(tc, a_dry_run_tells_bytes_and_keeps_nothing);
     tcase_add_test(tc, rules_roll_a_candidate_back_that_disagrees);

@@ -10,7 +10,7 @@
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
 #include "search/config.h"
-#include "search/latency/latency.h"
+#include "search/latency/build.h"
 
 /* Predictions further off than this are worth a word. */
 static const double fair_error = 0.1;
@@ -38,14 +38,14 @@ static enum sy_status load_spec(struct sy_network_spec *spec,
     return SY_OK;
 }
 
-static void print_text(const struct nas_latency *latency, const char *file)
+static void print_text(const struct sy_latency *latency, const char *file)
 {
-    const struct nas_latency_check *check = &latency->check;
+    const struct sy_latency_check *check = &latency->check;
     printf("%s, %s kernels, one image on one thread\n", latency->cpu,
            latency->kernels);
     printf("any path %.2f us (stem, trunk, what lies between blocks), a head "
            "of 10 classes %.2f us\n",
-           latency->constant_us, nas_latency_head_us(latency, 10));
+           latency->constant_us, sy_latency_head_us(latency, 10));
     if (check->test_paths > 0) {
         printf("fitted on %d random paths; %d others: median error %.1f %%, "
                "worst %.1f %%\n",
@@ -58,7 +58,7 @@ static void print_text(const struct nas_latency *latency, const char *file)
 static int build(const struct cli_args *args)
 {
     static struct sy_network_spec spec;
-    static struct nas_latency latency;
+    static struct sy_latency latency;
     char name[SY_NAME_BYTES];
     struct sy_error err = {0};
     json_t *table = NULL;

@@ -50,6 +50,7 @@ struct srv_job {
     int64_t timeout_ns;  /* that the request asked for; 0: none */
     int64_t deadline_ns; /* sy_now_ns; set by the submitter */
     int64_t max_madds;   /* that an image may cost; 0: no limit */
+    bool timed;          /* max_madds comes from a deadline, or is less */
     bool degraded;       /* max_madds is the server's, because it is pressed */
 
     float *images;        /* [image_count][image_floats], normalised; in */

@@ -12,6 +12,7 @@
 
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 
 /* That every domain has a route, and what an image costs that goes all of it.
@@ -77,6 +78,31 @@ static enum sy_weights weights_of(const struct srv_live_options *options)
     return options->half_weights ? SY_WEIGHTS_HALF : SY_WEIGHTS_FULL;
 }
 
+/* The table beside the versions, where there is one. Serving without it is
+   better than not serving. */
+static void read_deadlines(struct srv_live *live,
+                           const struct srv_live_options *options)
+{
+    char folder[SY_PATH_BYTES], file[SY_PATH_BYTES];
+    struct sy_error err = {0};
+    if (options->repository == NULL ||
+        sy_path_join(folder, sizeof folder, options->repository, options->name,
+                     &err) != SY_OK ||
+        sy_path_join(file, sizeof file, folder, SRV_LATENCY_FILE, &err) !=
+            SY_OK ||
+        !sy_file_exists(file)) {
+        return;
+    }
+    if (srv_deadlines_load(&live->deadlines, file, live->network, &err) ==
+        SY_OK) {
+        sy_log_info("network %s: deadlines become multiply-adds by %s",
+                    live->name, file);
+    } else {
+        sy_log_warn("network %s: deadlines do not become multiply-adds: %s",
+                    live->name, err.message);
+    }
+}
+
 /* What hangs on a state whose snapshot and network are there. */
 static enum sy_status complete(struct srv_live *made,
                                const struct srv_live_options *options,
@@ -85,6 +111,7 @@ static enum sy_status complete(struct srv_live *made,
 {
     int batch = options->max_batch;
     SY_TRY(check_routes(made, err));
+    read_deadlines(made, options);
     if (before != NULL && same_domains(before->network, made->network)) {
         made->stats = srv_stats_ref(before->stats);
     } else {

@@ -18,6 +18,7 @@
 #include "runtime/executor/executor.h"
 #include "runtime/executor/snapshot.h"
 #include "serving/budget.h"
+#include "serving/deadline.h"
 #include "serving/stats.h"
 #include "serving/swap/trial.h"
 #include "serving/traffic.h"
@@ -42,7 +43,8 @@ struct srv_live {
     int64_t weights_bytes;        /* of the snapshot */
     /* Of one image, at most; behind the domains: of one without a domain. */
     int64_t cost_madds[SY_MAX_DOMAINS + 1];
-    struct srv_budget *budget; /* of its jobs' memory; borrowed, or NULL */
+    struct srv_deadlines deadlines; /* of `network` */
+    struct srv_budget *budget;      /* of its jobs' memory; borrowed, or NULL */
 
     /* Shares of the engine that domains get when several wait; 0 is 1. */
     atomic_int weight[SY_MAX_DOMAINS + 1];
@@ -56,7 +58,7 @@ struct srv_live {
 };
 
 struct srv_live_options {
-    const char *repository;    /* folder */
+    const char *repository;    /* folder; NULL: no latency table */
     const char *name;          /* the network's folder in it */
     struct sy_pool *pool;      /* borrowed until the last unref */
     int max_batch;             /* images that the executor takes at once */
@@ -67,7 +69,9 @@ struct srv_live_options {
 /*
  * Loads what CURRENT of REPOSITORY/NAME names and makes it ready to run.
  * Returns one owned reference. A network with a domain that no expert
- * answers for is refused.
+ * answers for is refused. A latency table beside the versions
+ * (SRV_LATENCY_FILE) turns deadlines into budgets; one that cannot be read, or
+ * is of another network, is left alone with a warning in the log.
  */
 enum sy_status srv_live_load(struct srv_live **live,
                              const struct srv_live_options *options,
@@ -84,8 +88,8 @@ struct srv_live_parts {
     const struct srv_live *beside; /* another one to share weights with */
 };
 
-/* Makes a network ready to run; as srv_live_load otherwise. `repository` is
-   not looked at. */
+/* Makes a network ready to run; as srv_live_load otherwise. Of `repository`
+   only the latency table is read. */
 enum sy_status srv_live_new(struct srv_live **live,
                             const struct srv_live_options *options,
                             const struct srv_live_parts *parts,

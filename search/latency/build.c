@@ -10,6 +10,8 @@
  * nearly the same for all paths, and a straight line fitted from sums of
  * blocks to whole paths measured without the inner clock takes it in.
  */
+#include "search/latency/build.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/executor/bench.h"
-#include "search/latency/table.h"
+#include "runtime/latency/table.h"
 
 enum {
     DEFAULT_ROUNDS = 101,
@@ -30,7 +32,7 @@ enum {
 static const double flat = 1e-6;
 
 struct builder {
-    struct nas_latency_table *table;
+    struct sy_latency_table *table;
     struct nas_latency_options options;
     struct sy_network *network; /* the snapshot's */
     struct sy_snapshot *snapshot;
@@ -40,8 +42,8 @@ struct builder {
     int *seen;      /* samples of each unit, */
     double *sample; /* turns x rounds places for each */
     struct sy_bench_case *timed;
-    struct nas_latency_path *path; /* of the fit, then of the test */
-    double *error;                 /* of the test */
+    struct sy_latency_path *path; /* of the fit, then of the test */
+    double *error;                /* of the test */
     int fit, test;
 };
 
@@ -61,16 +63,16 @@ static double median(double *values, int count)
 /* A supernet of the spec with a head of each measured number of classes. */
 static enum sy_status open_network(struct builder *b, struct sy_error *err)
 {
-    struct sy_domain domain[NAS_LATENCY_HEADS];
+    struct sy_domain domain[SY_LATENCY_HEADS];
     memset(domain, 0, sizeof domain);
-    for (int i = 0; i < NAS_LATENCY_HEADS; i++) {
-        domain[i].classes = nas_latency_classes[i];
+    for (int i = 0; i < SY_LATENCY_HEADS; i++) {
+        domain[i].classes = sy_latency_classes[i];
         (void)snprintf(domain[i].name, sizeof domain[i].name, "classes-%d",
-                       nas_latency_classes[i]);
+                       sy_latency_classes[i]);
     }
     struct sy_network_parts parts = {.name = b->table->name,
                                      .spec = &b->table->spec,
-                                     .domain_count = NAS_LATENCY_HEADS,
+                                     .domain_count = SY_LATENCY_HEADS,
                                      .domain = domain};
     SY_TRY(sy_network_new(&b->network, &parts, err));
     sy_network_init(b->network, b->options.seed);
@@ -89,7 +91,7 @@ static enum sy_status reserve(struct builder *b, struct sy_error *err)
         int count = spec->layer[l].block_count;
         b->turns = count > b->turns ? count : b->turns;
     }
-    b->turns = b->turns > NAS_LATENCY_HEADS ? b->turns : NAS_LATENCY_HEADS;
+    b->turns = b->turns > SY_LATENCY_HEADS ? b->turns : SY_LATENCY_HEADS;
     b->seen = sy_alloc_zero(units, sizeof *b->seen);
     b->sample =
         sy_alloc_zero(units * (size_t)b->turns * (size_t)b->options.rounds,
@@ -146,7 +148,7 @@ static void run_round(struct builder *b, int round)
         for (int l = 0; l < spec->layer_count; l++) {
             path.block[l] = (int)order[l][turn % spec->layer[l].block_count];
         }
-        time_units(b, &path, turn % NAS_LATENCY_HEADS);
+        time_units(b, &path, turn % SY_LATENCY_HEADS);
     }
 }
 
@@ -158,14 +160,14 @@ static double unit_us(struct builder *b, int unit)
 
 static void measure_blocks(struct builder *b)
 {
-    struct nas_latency_table *table = b->table;
+    struct sy_latency_table *table = b->table;
     for (int round = 0; round < b->options.rounds; round++) {
         run_round(b, round);
     }
     sy_executor_profile(b->executor, false);
     table->stem_us = unit_us(b, b->network->stem);
     table->trunk_us = unit_us(b, b->network->trunk);
-    for (int i = 0; i < NAS_LATENCY_HEADS; i++) {
+    for (int i = 0; i < SY_LATENCY_HEADS; i++) {
         table->head_us[i] = unit_us(b, sy_network_head(b->network, i));
     }
     for (int l = 0; l < table->spec.layer_count; l++) {
@@ -214,20 +216,20 @@ static enum sy_status measure_paths(struct builder *b, struct sy_error *err)
 }
 
 /* Predicts all paths with the table's offset and factor. */
-static enum sy_status predict(struct builder *b, struct nas_latency *latency,
+static enum sy_status predict(struct builder *b, struct sy_latency *latency,
                               struct sy_error *err)
 {
     SY_TRY(
-        nas_latency_apply(latency, b->table, &b->table->spec, "latency", err));
+        sy_latency_apply(latency, b->table, &b->table->spec, "latency", err));
     for (int i = 0; i < b->fit + b->test; i++) {
-        b->path[i].predicted_us = nas_latency_path_us(latency, &b->path[i].path,
-                                                      nas_latency_classes[0]);
+        b->path[i].predicted_us = sy_latency_path_us(latency, &b->path[i].path,
+                                                     sy_latency_classes[0]);
     }
     return SY_OK;
 }
 
-void nas_latency_fit(struct nas_latency_table *table,
-                     const struct nas_latency_path *path, int count)
+void sy_latency_fit(struct sy_latency_table *table,
+                    const struct sy_latency_path *path, int count)
 {
     double n = count, x = 0, y = 0, xx = 0, xy = 0;
     for (int i = 0; i < count; i++) {
@@ -244,20 +246,20 @@ void nas_latency_fit(struct nas_latency_table *table,
     table->offset_us = line ? y - table->factor * x : 0;
 }
 
-static enum sy_status check(struct builder *b, struct nas_latency *latency,
+static enum sy_status check(struct builder *b, struct sy_latency *latency,
                             struct sy_error *err)
 {
-    struct nas_latency_check *check = &b->table->check;
+    struct sy_latency_check *check = &b->table->check;
     double *errors = b->error;
     b->table->factor = 1;
     SY_TRY(predict(b, latency, err));
-    nas_latency_fit(b->table, b->path, b->fit);
+    sy_latency_fit(b->table, b->path, b->fit);
     SY_TRY(predict(b, latency, err));
     check->fit_paths = b->fit;
     check->test_paths = b->test;
     b->table->path = b->path + b->fit;
     for (int i = 0; i < b->test; i++) {
-        const struct nas_latency_path *path = &b->table->path[i];
+        const struct sy_latency_path *path = &b->table->path[i];
         errors[i] =
             fabs(path->predicted_us - path->measured_us) / path->measured_us;
     }
@@ -280,7 +282,7 @@ static void close_builder(struct builder *b)
     sy_free(b->error);
 }
 
-enum sy_status nas_latency_build(json_t **table, struct nas_latency *latency,
+enum sy_status nas_latency_build(json_t **table, struct sy_latency *latency,
                                  const struct sy_network_spec *spec,
                                  const struct nas_latency_options *options,
                                  struct sy_error *err)
@@ -307,7 +309,7 @@ enum sy_status nas_latency_build(json_t **table, struct nas_latency *latency,
     measure_blocks(&b);
     SY_TRY_OUT(measure_paths(&b, err));
     SY_TRY_OUT(check(&b, latency, err));
-    *table = nas_latency_table_to_json(b.table);
+    *table = sy_latency_table_to_json(b.table);
     if (*table == NULL) {
         status = sy_fail(err, SY_NO_MEMORY, "latency: no memory");
     }

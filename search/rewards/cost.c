@@ -40,7 +40,7 @@ void nas_cost_from_network(struct nas_cost_table *table,
 
 void nas_cost_from_latency(struct nas_cost_table *table,
                            const struct sy_network *network,
-                           const struct nas_latency *latency)
+                           const struct sy_latency *latency)
 {
     memset(table, 0, sizeof *table);
     table->kind = NAS_COST_LATENCY;
@@ -54,7 +54,7 @@ void nas_cost_from_latency(struct nas_cost_table *table,
     for (int d = 0; d < network->domain_count; d++) {
         table->fixed[d] =
             latency->constant_us +
-            nas_latency_head_us(latency, network->domain[d].classes);
+            sy_latency_head_us(latency, network->domain[d].classes);
     }
 }
 

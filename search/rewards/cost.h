@@ -11,9 +11,9 @@
 #ifndef NAS_REWARDS_COST_H
 #define NAS_REWARDS_COST_H
 
+#include "runtime/latency/latency.h"
 #include "runtime/network/network.h"
 #include "search/controllers/controller.h"
-#include "search/latency/latency.h"
 
 enum nas_cost_kind {
     NAS_COST_MADDS,
@@ -41,7 +41,7 @@ void nas_cost_from_network(struct nas_cost_table *table,
 /* Microseconds, from a table that applies to the same network. */
 void nas_cost_from_latency(struct nas_cost_table *table,
                            const struct sy_network *network,
-                           const struct nas_latency *latency);
+                           const struct sy_latency *latency);
 
 double nas_cost_path(const struct nas_cost_table *table, int domain,
                      const struct sy_path *path);

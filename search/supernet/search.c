@@ -107,11 +107,11 @@ static enum sy_status make_costs(struct searching *s, struct sy_error *err)
         nas_cost_from_network(&s->costs, network, kind);
         return SY_OK;
     }
-    struct nas_latency *latency = sy_alloc_zero(1, sizeof *latency);
+    struct sy_latency *latency = sy_alloc_zero(1, sizeof *latency);
     if (latency == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "search: no memory");
     }
-    enum sy_status status = nas_latency_load(
+    enum sy_status status = sy_latency_load(
         latency, search_options(s)->latency_table, &network->spec, err);
     if (status == SY_OK) {
         nas_cost_from_latency(&s->costs, network, latency);

@@ -96,6 +96,9 @@ static void put_route(struct srv_text *text, const struct srv_job *job)
     char *told = srv_way_explain(job);
     srv_text_puts(text, told != NULL ? told : "null");
     sy_free(told);
+    if (job->timed) {
+        srv_text_printf(text, ",\"max_madds\":%lld", (long long)job->max_madds);
+    }
     if (job->degraded) {
         srv_text_printf(text, ",\"degraded\":%lld", (long long)job->max_madds);
     }
@@ -144,25 +147,26 @@ out:
     return status;
 }
 
-/* "max_madds" of the query, where it is there. */
-static enum sy_status read_budget(int64_t *max_madds,
-                                  const struct srv_request *in,
-                                  struct sy_error *err)
+/* A number of the query, where it is there. */
+static enum sy_status read_count(int64_t *count, const char *key, int64_t most,
+                                 const struct srv_request *in,
+                                 struct sy_error *err)
 {
-    const char *text = srv_target_query(&in->target, "max_madds");
+    const char *text = srv_target_query(&in->target, key);
     char *end = NULL;
     if (text == NULL) {
         return SY_OK;
     }
     errno = 0;
-    long long madds = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || madds < 1) {
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < 1 ||
+        number > most) {
         return sy_fail(err, SY_BAD_INPUT,
-                       "max_madds: expected a whole number from 1 on, found "
+                       "%s: expected a whole number from 1 to %lld, found "
                        "\"%s\"",
-                       text);
+                       key, (long long)most, text);
     }
-    *max_madds = madds;
+    *count = number;
     return SY_OK;
 }
 
@@ -178,7 +182,10 @@ static enum sy_status parse(struct srv_job **job, struct srv_context *server,
                        "request body: expected the bytes of a PNG or JPEG "
                        "file, found nothing");
     }
-    SY_TRY(read_budget(&params.max_madds, in, err));
+    SY_TRY(read_count(&params.max_madds, "max_madds", INT64_MAX, in, err));
+    SY_TRY(read_count(&params.deadline_us, "deadline_us", SRV_MAX_TIMEOUT_US,
+                      in, err));
+    params.timeout_ns = params.deadline_us * 1000;
     SY_TRY(srv_batcher_room(server->batcher, model->live, model->domain, err));
     struct srv_job *made = NULL;
     SY_TRY(srv_admit(&made, model, &params, 1, err));

@@ -194,6 +194,9 @@ static void put_head(struct srv_text *json, const struct srv_infer *infer)
     if (infer->params.explain) {
         put_decisions(json, job);
     }
+    if (job->timed) {
+        srv_text_printf(json, ",\"max_madds\":%lld", (long long)job->max_madds);
+    }
     if (job->degraded) {
         srv_text_printf(json, ",\"degraded\":%lld", (long long)job->max_madds);
     }

@@ -17,9 +17,6 @@
 
 enum { MAX_CLASSES = 1000000, NS_PER_US = 1000 };
 
-/* What a day has: longer timeouts mean none, and do not overflow. */
-static const int64_t max_us = 86400LL * 1000000;
-
 struct reader {
     const json_t *object; /* NULL: no parameters */
     const char *where;    /* for messages: "", "inputs[0].", ... */
@@ -160,20 +157,22 @@ enum sy_status srv_params_read(struct srv_params *params, const json_t *owner,
                                             "sequence_end", NULL};
     struct srv_params made = {0};
     struct reader in;
-    int64_t deadline_us = 0, timeout_us = 0, priority = 0;
+    int64_t timeout_us = 0, priority = 0;
     SY_TRY(reader_open(&in, owner, "", err));
     SY_TRY(get_text(&in, "domain", &made.domain));
     SY_TRY(get_int(&in, "max_madds", 1, INT64_MAX, &made.max_madds));
-    SY_TRY(get_int(&in, "deadline_us", 1, max_us, &deadline_us));
-    SY_TRY(get_int(&in, "timeout", 0, max_us, &timeout_us));
+    SY_TRY(
+        get_int(&in, "deadline_us", 1, SRV_MAX_TIMEOUT_US, &made.deadline_us));
+    SY_TRY(get_int(&in, "timeout", 0, SRV_MAX_TIMEOUT_US, &timeout_us));
     SY_TRY(get_int(&in, "priority", 0, SRV_PRIORITY_LAST, &priority));
     SY_TRY(get_bool(&in, "binary_data_output", &made.binary_output));
     SY_TRY(get_bool(&in, "explain", &made.explain));
     SY_TRY(read_device(&in));
     SY_TRY(
         refuse(&in, sequences, "models here keep no state between requests"));
-    if (timeout_us == 0 || (deadline_us > 0 && deadline_us < timeout_us)) {
-        timeout_us = deadline_us;
+    if (timeout_us == 0 ||
+        (made.deadline_us > 0 && made.deadline_us < timeout_us)) {
+        timeout_us = made.deadline_us;
     }
     made.timeout_ns = timeout_us * NS_PER_US;
     made.priority = (int)priority;

@@ -17,14 +17,18 @@
 
 #include "runtime/base/status.h"
 
+/* What a day has: longer timeouts mean none, and do not overflow. */
+#define SRV_MAX_TIMEOUT_US INT64_C(86400000000)
+
 /* Of the whole request. */
 struct srv_params {
-    const char *domain; /* borrowed from the request; NULL: not given */
-    int64_t max_madds;  /* multiply-adds for one image; 0: no limit */
-    int64_t timeout_ns; /* the lesser of deadline_us and timeout; 0: none */
-    int priority;       /* as in job.h; 0: not given */
-    bool binary_output; /* for outputs that do not say */
-    bool explain;       /* tell the route's decisions */
+    const char *domain;  /* borrowed from the request; NULL: not given */
+    int64_t max_madds;   /* multiply-adds for one image; 0: no limit */
+    int64_t deadline_us; /* 0: none */
+    int64_t timeout_ns;  /* the lesser of deadline_us and timeout; 0: none */
+    int priority;        /* as in job.h; 0: not given */
+    bool binary_output;  /* for outputs that do not say */
+    bool explain;        /* tell the route's decisions */
 };
 
 /* Of one output. */

@@ -187,6 +187,10 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
     srv_reply_header_text(reply, "Switchyard-Experts", reply->facts.experts);
     srv_reply_header_text(reply, "Switchyard-Exit", srv_way_exit(job));
     srv_reply_header(reply, "Switchyard-Madds", "%lld", (long long)job->madds);
+    if (job->timed) {
+        srv_reply_header(reply, "Switchyard-Max-Madds", "%lld",
+                         (long long)job->max_madds);
+    }
     if (job->degraded) {
         srv_reply_header(reply, "Switchyard-Degraded", "%lld",
                          (long long)job->max_madds);

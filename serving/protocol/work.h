@@ -54,8 +54,8 @@ void srv_work_cancel(struct srv_work *work);
 bool srv_work_done(struct srv_work *work, struct srv_reply *reply);
 
 /* The answer is encoded in the reply: counts it, and adds its headers,
-   Switchyard-{Snapshot,Domain,Experts,Exit,Madds,Degraded}, which tell the
-   route. */
+   Switchyard-{Snapshot,Domain,Experts,Exit,Madds,Max-Madds,Degraded}, which
+   tell the route. */
 void srv_work_answered(struct srv_work *work, struct srv_reply *reply);
 
 /* The class of the i-th image: highest probability, ties to the lower; 0 where

@@ -11,6 +11,7 @@
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
+#include "runtime/latency/table.h"
 #include "serving/protocol/routes.h"
 #include "serving/protocol/text.h"
 #include "tests/support/check_main.h"
@@ -36,6 +37,35 @@ static void set_routes(struct sy_network *network, const char *text)
     }
 }
 
+static bool timed; /* a latency table stands beside the versions */
+
+static void save_table(const struct sy_network *network, const char *name)
+{
+    char file[SY_PATH_BYTES];
+    struct sy_error err = {0};
+    struct sy_latency_table *table = sy_alloc_zero(1, sizeof *table);
+    *table = (struct sy_latency_table){.name = "net",
+                                       .program = "0",
+                                       .cpu = "a processor",
+                                       .kernels = "portable",
+                                       .spec = network->spec,
+                                       .stem_us = 20e6,
+                                       .head_us = {5e6, 5e6, 5e6},
+                                       .factor = 1};
+    for (int l = 0; l < network->spec.layer_count; l++) {
+        for (int b = 0; b < network->spec.layer[l].block_count; b++) {
+            int unit = sy_network_block(network, l, b);
+            table->block_us[l][b] =
+                (double)network->unit[unit].cost.madds * 100;
+        }
+    }
+    json_t *json = sy_latency_table_to_json(table);
+    snprintf(file, sizeof file, "%s/" SRV_LATENCY_FILE, sy_check_path(name));
+    sy_check_ok(sy_json_save(file, json, &err), err);
+    json_decref(json);
+    sy_free(table);
+}
+
 static double root_threshold =
     -1; /* of the network to save; below 0: no gate */
 
@@ -58,6 +88,9 @@ static void save_network(const char *name, uint64_t seed, const char *route)
                                  &artefact, &err),
                 err);
     json_decref(provenance);
+    if (timed) {
+        save_table(network, name);
+    }
     oip_shape = network->spec.input;
     oip_classes = network->domain[0].classes;
     sy_network_free(network);
@@ -105,6 +138,15 @@ void oip_set_up(void)
 void oip_set_up_route(const char *route)
 {
     set_up(route);
+}
+
+void oip_set_up_timed(const char *route, double threshold)
+{
+    timed = true;
+    root_threshold = threshold;
+    set_up(route);
+    root_threshold = -1;
+    timed = false;
 }
 
 void oip_set_up_root(double threshold)

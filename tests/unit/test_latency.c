@@ -3,7 +3,7 @@
  * for, what a path costs, and that building one measures every block. That
  * predictions are good is a measurement, not a test: docs/latency.md.
  */
-#include "search/latency/latency.h"
+#include "runtime/latency/latency.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,23 +11,24 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/memory.h"
+#include "runtime/latency/table.h"
 #include "runtime/network/network.h"
 #include "search/config.h"
-#include "search/latency/table.h"
+#include "search/latency/build.h"
 #include "tests/support/check_main.h"
 #include "tests/support/random_network.h"
 #include "tests/support/small_network.h"
 
 static struct sy_error err;
 static struct sy_network_spec spec;
-static struct nas_latency latency;
+static struct sy_latency latency;
 
 /* A table of the small network with round numbers. */
 static json_t *make_table(void)
 {
-    static struct nas_latency_table table;
+    static struct sy_latency_table table;
     sy_small_spec(&spec);
-    table = (struct nas_latency_table){
+    table = (struct sy_latency_table){
         .name = "small",
         .program = "0",
         .cpu = "a processor",
@@ -41,7 +42,7 @@ static json_t *make_table(void)
         .factor = 2,
         .check = {.fit_paths = 4, .median_error = 0.01, .worst_error = 0.02},
     };
-    return nas_latency_table_to_json(&table);
+    return sy_latency_table_to_json(&table);
 }
 
 /* Reads the table with an override for the network in `spec`. */
@@ -52,7 +53,7 @@ static enum sy_status read_with(const char *set)
         sy_check_ok(nas_config_set(json, set, &err), err);
     }
     enum sy_status status =
-        nas_latency_from_json(&latency, json, &spec, "t.json", &err);
+        sy_latency_from_json(&latency, json, &spec, "t.json", &err);
     json_decref(json);
     return status;
 }
@@ -63,9 +64,9 @@ START_TEST(a_path_costs_the_sum_of_its_blocks_corrected)
     const struct sy_path skips = {.layer_count = 2, .block = {1, 0}};
     sy_check_ok(read_with(NULL), err);
     /* 0.5 + 2 x (2 + 3 + 4 + 9 + 1) */
-    ck_assert_double_eq_tol(nas_latency_path_us(&latency, &path, 10), 38.5,
+    ck_assert_double_eq_tol(sy_latency_path_us(&latency, &path, 10), 38.5,
                             1e-12);
-    ck_assert_double_eq_tol(nas_latency_path_us(&latency, &skips, 100), 44.5,
+    ck_assert_double_eq_tol(sy_latency_path_us(&latency, &skips, 100), 44.5,
                             1e-12);
     ck_assert_str_eq(latency.cpu, "a processor");
     ck_assert_str_eq(latency.kernels, "portable");
@@ -78,14 +79,14 @@ END_TEST
 START_TEST(heads_between_the_measured_ones_are_interpolated)
 {
     sy_check_ok(read_with(NULL), err);
-    ck_assert_double_eq_tol(nas_latency_head_us(&latency, 10), 2, 1e-12);
-    ck_assert_double_eq_tol(nas_latency_head_us(&latency, 55), 11, 1e-12);
-    ck_assert_double_eq_tol(nas_latency_head_us(&latency, 100), 20, 1e-12);
-    ck_assert_double_eq_tol(nas_latency_head_us(&latency, 550), 29, 1e-12);
-    ck_assert_double_eq_tol(nas_latency_head_us(&latency, 1900), 56, 1e-12);
-    ck_assert_double_eq_tol(nas_latency_head_us(&latency, 5), 1, 1e-12);
+    ck_assert_double_eq_tol(sy_latency_head_us(&latency, 10), 2, 1e-12);
+    ck_assert_double_eq_tol(sy_latency_head_us(&latency, 55), 11, 1e-12);
+    ck_assert_double_eq_tol(sy_latency_head_us(&latency, 100), 20, 1e-12);
+    ck_assert_double_eq_tol(sy_latency_head_us(&latency, 550), 29, 1e-12);
+    ck_assert_double_eq_tol(sy_latency_head_us(&latency, 1900), 56, 1e-12);
+    ck_assert_double_eq_tol(sy_latency_head_us(&latency, 5), 1, 1e-12);
     latency.head_us[0] = 0;
-    ck_assert_double_eq(nas_latency_head_us(&latency, 1), 0);
+    ck_assert_double_eq(sy_latency_head_us(&latency, 1), 0);
 }
 END_TEST
 
@@ -96,11 +97,11 @@ START_TEST(a_network_cut_from_the_table_finds_its_blocks_by_id)
     json_t *json = make_table();
     sy_spec_prune(&spec, paths, 2);
     ck_assert_int_eq(spec.layer[0].block_count, 1);
-    sy_check_ok(nas_latency_from_json(&latency, json, &spec, "t.json", &err),
+    sy_check_ok(sy_latency_from_json(&latency, json, &spec, "t.json", &err),
                 err);
-    ck_assert_double_eq_tol(nas_latency_path_us(&latency, &paths[0], 10),
+    ck_assert_double_eq_tol(sy_latency_path_us(&latency, &paths[0], 10),
                             0.5 + 2 * (2 + 3 + 0 + 9 + 1), 1e-12);
-    ck_assert_double_eq_tol(nas_latency_path_us(&latency, &paths[1], 10),
+    ck_assert_double_eq_tol(sy_latency_path_us(&latency, &paths[1], 10),
                             0.5 + 2 * (2 + 3 + 0 + 8 + 1), 1e-12);
     json_decref(json);
 }
@@ -109,7 +110,7 @@ END_TEST
 START_TEST(a_table_of_another_network_is_refused_with_the_difference)
 {
     json_t *json = make_table();
-    struct nas_latency before;
+    struct sy_latency before;
     memset(&latency, 7, sizeof latency);
     before = latency;
     for (int change = 0; change < 7; change++) {
@@ -146,7 +147,7 @@ START_TEST(a_table_of_another_network_is_refused_with_the_difference)
             break;
         }
         sy_check_fails(
-            nas_latency_from_json(&latency, json, &spec, "t.json", &err),
+            sy_latency_from_json(&latency, json, &spec, "t.json", &err),
             SY_BAD_INPUT, err);
         sy_check_says(err, says[change]);
         sy_check_says(err, "t.json: is the table of another network");
@@ -191,31 +192,31 @@ END_TEST
 
 START_TEST(the_correction_is_the_line_through_the_paths)
 {
-    static struct nas_latency_table table;
-    struct nas_latency_path path[4] = {0};
+    static struct sy_latency_table table;
+    struct sy_latency_path path[4] = {0};
     const double predicted[4] = {10, 20, 30, 60};
     for (int i = 0; i < 4; i++) {
         path[i].predicted_us = predicted[i];
         path[i].measured_us = 3 + 1.25 * predicted[i];
     }
-    nas_latency_fit(&table, path, 4);
+    sy_latency_fit(&table, path, 4);
     ck_assert_double_eq_tol(table.factor, 1.25, 1e-12);
     ck_assert_double_eq_tol(table.offset_us, 3, 1e-9);
     /* One path, or many that are the same: a factor alone. */
-    nas_latency_fit(&table, path, 1);
+    sy_latency_fit(&table, path, 1);
     ck_assert_double_eq_tol(table.factor, 1.55, 1e-12);
     ck_assert_double_eq(table.offset_us, 0);
     for (int i = 0; i < 4; i++) {
         path[i].predicted_us = 10;
     }
-    nas_latency_fit(&table, path, 4);
+    sy_latency_fit(&table, path, 4);
     ck_assert_double_eq_tol(table.factor, (4 * 3 + 1.25 * 120) / 40, 1e-12);
     ck_assert_double_eq(table.offset_us, 0);
 }
 END_TEST
 
 /* Builds the table of `spec` quickly, and reads it back. */
-static json_t *build(struct nas_latency *read)
+static json_t *build(struct sy_latency *read)
 {
     const struct nas_latency_options options = {.name = "quick",
                                                 .rounds = 5,
@@ -225,13 +226,13 @@ static json_t *build(struct nas_latency *read)
     json_t *table = NULL;
     sy_check_ok(nas_latency_build(&table, &latency, &spec, &options, &err),
                 err);
-    sy_check_ok(nas_latency_from_json(read, table, &spec, "t.json", &err), err);
+    sy_check_ok(sy_latency_from_json(read, table, &spec, "t.json", &err), err);
     return table;
 }
 
 START_TEST(building_measures_every_block_and_leaves_nothing)
 {
-    static struct nas_latency read;
+    static struct sy_latency read;
     int64_t live = sy_alloc_live();
     struct sy_network *network =
         sy_random_network(&(struct sy_random_options){.seed = _i + 1});
@@ -257,7 +258,7 @@ END_TEST
 
 START_TEST(the_file_shows_the_paths_of_its_check)
 {
-    static struct nas_latency read;
+    static struct sy_latency read;
     sy_small_spec(&spec);
     json_t *table = build(&read);
     /* Six paths exist: half of them are fitted on, the others are not. */
@@ -275,7 +276,7 @@ START_TEST(the_file_shows_the_paths_of_its_check)
                         &path, json_string_value(json_object_get(row, "path")),
                         &spec, "path", &err),
                     err);
-        ck_assert_double_eq_tol(nas_latency_path_us(&read, &path, 10), said,
+        ck_assert_double_eq_tol(sy_latency_path_us(&read, &path, 10), said,
                                 1e-9 * said);
         ck_assert_double_gt(took, 0);
         worst = fmax(worst, fabs(said - took) / took);
@@ -290,7 +291,7 @@ START_TEST(a_table_that_is_not_there_is_not_found)
 {
     sy_small_spec(&spec);
     sy_check_fails(
-        nas_latency_load(&latency, sy_check_path("no.json"), &spec, &err),
+        sy_latency_load(&latency, sy_check_path("no.json"), &spec, &err),
         SY_NOT_FOUND, err);
 }
 END_TEST

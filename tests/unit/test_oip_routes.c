@@ -2,6 +2,7 @@
  * test_oip_routes.c - what answers tell of their routes, and budgets.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -73,6 +74,100 @@ START_TEST(a_budget_ends_a_route_before_it_is_passed)
     ck_assert_int_lt(json_integer_value(parameter(reply, "madds")), both);
     ck_assert_ptr_null(
         strchr(json_string_value(parameter(reply, "experts")), ','));
+    json_decref(reply);
+    oip_tear_down();
+}
+END_TEST
+
+/* Asks d0 with that deadline; the reply, whose status is the expected one. */
+static json_t *ask_until(json_int_t deadline_us, int expected)
+{
+    char before[96];
+    snprintf(before, sizeof before, "\"parameters\":{\"deadline_us\":%lld},",
+             (long long)deadline_us);
+    char *body = oip_make_body(1, false, before, "");
+    json_t *reply = oip_ask(SRV_POST, d0, body, expected);
+    sy_free(body);
+    return reply;
+}
+
+/* The number behind these words in the reply's error. */
+static json_int_t number_behind(json_t *reply, const char *words)
+{
+    const char *text = json_string_value(json_object_get(reply, "error"));
+    const char *at = text != NULL ? strstr(text, words) : NULL;
+    ck_assert_msg(at != NULL, "%s", text);
+    return strtoll(at + strlen(words), NULL, 10);
+}
+
+START_TEST(a_deadline_is_a_budget_and_the_answer_tells_it)
+{
+    oip_set_up_timed(CASCADE("2"), -1);
+    json_t *reply = ask("");
+    json_int_t both = json_integer_value(parameter(reply, "madds"));
+    ck_assert_ptr_null(parameter(reply, "max_madds"));
+    json_decref(reply);
+    json_int_t us = 26000000 + both * 100;
+    reply = ask_until(us, 200);
+    json_int_t most = json_integer_value(parameter(reply, "max_madds"));
+    says(reply, "experts", "e0,e1");
+    ck_assert_int_ge(most, both);
+    json_decref(reply);
+    /* 100 us are a multiply-add: so much less, and the second cannot run. */
+    us -= (most - both) * 100 + 150;
+    for (int i = 0; i < 2; i++) {
+        reply = ask_until(us, 200);
+        most = json_integer_value(parameter(reply, "max_madds"));
+        ck_assert_int_lt(most, both);
+        ck_assert_int_ge(most, both - 3);
+        ck_assert_int_le(json_integer_value(parameter(reply, "madds")), most);
+        ck_assert_ptr_null(
+            strchr(json_string_value(parameter(reply, "experts")), ','));
+        json_decref(reply);
+    }
+    oip_tear_down();
+}
+END_TEST
+
+START_TEST(a_deadline_before_the_cheapest_expert_is_refused_with_its_time)
+{
+    oip_set_up_timed(CASCADE("2"), -1);
+    json_t *reply = ask_until(1, 400);
+    json_int_t least_us = number_behind(reply, "the cheapest takes ");
+    json_decref(reply);
+    json_decref(ask_until(least_us, 200));
+    json_decref(ask_until(least_us - 1000, 400));
+    oip_tear_down();
+}
+END_TEST
+
+START_TEST(a_deadline_without_a_domain_pays_for_the_gate_and_any_answer)
+{
+    static const char net[] = "/v2/models/net/infer";
+    char before[96];
+    oip_set_up_timed(NULL, 0);
+    char *body =
+        oip_make_body(1, false, "\"parameters\":{\"deadline_us\":1},", "");
+    json_t *reply = oip_ask(SRV_POST, net, body, 400);
+    json_int_t least_us = number_behind(reply, "expected at least ");
+    json_decref(reply);
+    sy_free(body);
+    snprintf(before, sizeof before, "\"parameters\":{\"deadline_us\":%lld},",
+             (long long)least_us);
+    reply = oip_infer(net, 1, false, before, "");
+    ck_assert_int_ge(json_integer_value(parameter(reply, "max_madds")),
+                     json_integer_value(parameter(reply, "madds")));
+    json_decref(reply);
+    oip_tear_down();
+}
+END_TEST
+
+START_TEST(without_a_table_a_deadline_is_no_budget)
+{
+    oip_set_up_route(CASCADE("2"));
+    json_t *reply = ask_until(50000000, 200);
+    says(reply, "experts", "e0,e1");
+    ck_assert_ptr_null(parameter(reply, "max_madds"));
     json_decref(reply);
     oip_tear_down();
 }
@@ -176,6 +271,12 @@ int main(void)
     TCase *tc = tcase_create("all");
     tcase_add_loop_test(tc, a_cascade_tells_where_it_ended_and_why, 0, 2);
     tcase_add_test(tc, a_budget_ends_a_route_before_it_is_passed);
+    tcase_add_test(tc, a_deadline_is_a_budget_and_the_answer_tells_it);
+    tcase_add_test(
+        tc, a_deadline_before_the_cheapest_expert_is_refused_with_its_time);
+    tcase_add_test(
+        tc, a_deadline_without_a_domain_pays_for_the_gate_and_any_answer);
+    tcase_add_test(tc, without_a_table_a_deadline_is_no_budget);
     tcase_add_test(tc, a_server_under_pressure_answers_for_less_and_says_so);
     tcase_add_test(tc, a_route_of_one_expert_is_never_degraded);
     tcase_add_test(tc, a_requests_own_lower_budget_is_no_degradation);

@@ -111,7 +111,7 @@ END_TEST
 START_TEST(a_latency_table_is_a_cost_like_the_others)
 {
     struct nas_cost_table table;
-    struct nas_latency latency = {
+    struct sy_latency latency = {
         .constant_us = 40,
         .block_us = {{3, 0.5}, {7, 5, 2}},
         .head_us = {1, 10, 100},
@@ -121,10 +121,10 @@ START_TEST(a_latency_table_is_a_cost_like_the_others)
         struct sy_path path = {.layer_count = 2, .block = {1, 2}};
         int classes = network->domain[d].classes;
         ck_assert_double_eq_tol(nas_cost_path(&table, d, &path),
-                                nas_latency_path_us(&latency, &path, classes),
+                                sy_latency_path_us(&latency, &path, classes),
                                 1e-12);
         ck_assert_double_eq_tol(nas_cost_least(&table, d, NULL),
-                                nas_latency_path_us(&latency, &path, classes),
+                                sy_latency_path_us(&latency, &path, classes),
                                 1e-12);
     }
 }

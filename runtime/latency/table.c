@@ -1,7 +1,7 @@
 /*
  * table.c - the file of a latency table.
  */
-#include "search/latency/table.h"
+#include "runtime/latency/table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,12 +18,12 @@ static bool append(json_t *array, json_t *value)
     return array != NULL && json_array_append_new(array, value) == 0;
 }
 
-static json_t *heads_json(const struct nas_latency_table *table)
+static json_t *heads_json(const struct sy_latency_table *table)
 {
     json_t *list = json_array();
-    for (int i = 0; i < NAS_LATENCY_HEADS; i++) {
+    for (int i = 0; i < SY_LATENCY_HEADS; i++) {
         if (!append(list,
-                    json_pack("{s:i,s:f}", "classes", nas_latency_classes[i],
+                    json_pack("{s:i,s:f}", "classes", sy_latency_classes[i],
                               "us", table->head_us[i]))) {
             json_decref(list);
             return NULL;
@@ -33,7 +33,7 @@ static json_t *heads_json(const struct nas_latency_table *table)
 }
 
 /* One list of microseconds for each layer, in the order of its blocks. */
-static json_t *blocks_json(const struct nas_latency_table *table)
+static json_t *blocks_json(const struct sy_latency_table *table)
 {
     json_t *layers = json_array();
     bool ok = layers != NULL;
@@ -51,14 +51,14 @@ static json_t *blocks_json(const struct nas_latency_table *table)
     return layers;
 }
 
-static json_t *check_json(const struct nas_latency_table *table)
+static json_t *check_json(const struct sy_latency_table *table)
 {
-    const struct nas_latency_check *check = &table->check;
+    const struct sy_latency_check *check = &table->check;
     json_t *paths = json_array();
     bool ok = paths != NULL;
     for (int i = 0; table->path != NULL && ok && i < check->test_paths; i++) {
         char text[SY_PATH_TEXT_BYTES];
-        const struct nas_latency_path *path = &table->path[i];
+        const struct sy_latency_path *path = &table->path[i];
         ok = append(paths, json_pack("{s:s,s:f,s:f}", "path",
                                      sy_path_text(&path->path, text),
                                      "predicted_us", path->predicted_us,
@@ -74,7 +74,7 @@ static json_t *check_json(const struct nas_latency_table *table)
                      "paths", paths);
 }
 
-json_t *nas_latency_table_to_json(const struct nas_latency_table *table)
+json_t *sy_latency_table_to_json(const struct sy_latency_table *table)
 {
     return json_pack("{s:s,s:i,s:s,s:s,s:{s:s,s:s,s:i,s:i},s:o,s:f,s:f,s:o,s:o,"
                      "s:{s:f,s:f},s:o}",
@@ -101,7 +101,7 @@ static void read_us(struct sy_json *in, const char *key, json_t *value,
     *us = found;
 }
 
-static void read_blocks(struct nas_latency_table *table, struct sy_json *in)
+static void read_blocks(struct sy_latency_table *table, struct sy_json *in)
 {
     const struct sy_network_spec *spec = &table->spec;
     size_t layers = (size_t)spec->layer_count;
@@ -123,18 +123,18 @@ static void read_blocks(struct nas_latency_table *table, struct sy_json *in)
     }
 }
 
-static void read_heads(struct nas_latency_table *table, struct sy_json *in)
+static void read_heads(struct sy_latency_table *table, struct sy_json *in)
 {
     json_t *list =
-        sy_json_array(in, "heads", NAS_LATENCY_HEADS, NAS_LATENCY_HEADS);
+        sy_json_array(in, "heads", SY_LATENCY_HEADS, SY_LATENCY_HEADS);
     for (size_t i = 0; i < json_array_size(list); i++) {
         int classes = 0;
         char place[32];
         (void)snprintf(place, sizeof place, "heads[%zu]", i);
         struct sy_json head =
             sy_json_object(json_array_get(list, i), in->file, place, in->err);
-        sy_json_int(&head, "classes", nas_latency_classes[i],
-                    nas_latency_classes[i], &classes);
+        sy_json_int(&head, "classes", sy_latency_classes[i],
+                    sy_latency_classes[i], &classes);
         sy_json_real(&head, "us", 0, most_us, &table->head_us[i]);
         if (sy_json_end(&head) != SY_OK) {
             in->status = head.status;
@@ -143,7 +143,7 @@ static void read_heads(struct nas_latency_table *table, struct sy_json *in)
     }
 }
 
-static void read_machine(struct nas_latency_table *table, struct sy_json *in)
+static void read_machine(struct sy_latency_table *table, struct sy_json *in)
 {
     int one = 1;
     struct sy_json machine = sy_json_child(in, "machine");
@@ -156,7 +156,7 @@ static void read_machine(struct nas_latency_table *table, struct sy_json *in)
     }
 }
 
-static void read_correction(struct nas_latency_table *table, struct sy_json *in)
+static void read_correction(struct sy_latency_table *table, struct sy_json *in)
 {
     struct sy_json correction = sy_json_child(in, "correction");
     sy_json_real(&correction, "offset_us", -most_us, most_us,
@@ -167,24 +167,23 @@ static void read_correction(struct nas_latency_table *table, struct sy_json *in)
     }
 }
 
-static void read_check(struct nas_latency_table *table, struct sy_json *in)
+static void read_check(struct sy_latency_table *table, struct sy_json *in)
 {
-    struct nas_latency_check *check = &table->check;
+    struct sy_latency_check *check = &table->check;
     struct sy_json at = sy_json_child(in, "check");
-    sy_json_int(&at, "fit_paths", 0, NAS_LATENCY_MAX_PATHS, &check->fit_paths);
-    sy_json_int(&at, "test_paths", 0, NAS_LATENCY_MAX_PATHS,
-                &check->test_paths);
+    sy_json_int(&at, "fit_paths", 0, SY_LATENCY_MAX_PATHS, &check->fit_paths);
+    sy_json_int(&at, "test_paths", 0, SY_LATENCY_MAX_PATHS, &check->test_paths);
     sy_json_real(&at, "median_error", 0, most_us, &check->median_error);
     sy_json_real(&at, "worst_error", 0, most_us, &check->worst_error);
-    (void)sy_json_array(&at, "paths", 0, NAS_LATENCY_MAX_PATHS);
+    (void)sy_json_array(&at, "paths", 0, SY_LATENCY_MAX_PATHS);
     if (sy_json_end(&at) != SY_OK) {
         in->status = at.status;
     }
 }
 
-enum sy_status nas_latency_table_from_json(struct nas_latency_table *table,
-                                           json_t *json, const char *file,
-                                           struct sy_error *err)
+enum sy_status sy_latency_table_from_json(struct sy_latency_table *table,
+                                          json_t *json, const char *file,
+                                          struct sy_error *err)
 {
     char found[32] = "";
     int version = 0;

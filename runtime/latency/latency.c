@@ -1,7 +1,7 @@
 /*
  * latency.c - a table applied to a network, and the cost of a path.
  */
-#include "search/latency/latency.h"
+#include "runtime/latency/latency.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,28 +10,27 @@
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
-#include "search/latency/table.h"
+#include "runtime/latency/table.h"
 
-const int nas_latency_classes[NAS_LATENCY_HEADS] = {10, 100, 1000};
+const int sy_latency_classes[SY_LATENCY_HEADS] = {10, 100, 1000};
 
-double nas_latency_head_us(const struct nas_latency *latency, int classes)
+double sy_latency_head_us(const struct sy_latency *latency, int classes)
 {
     int at = 0; /* the span that holds `classes`, or the one nearest to it */
-    while (at < NAS_LATENCY_HEADS - 2 &&
-           classes > nas_latency_classes[at + 1]) {
+    while (at < SY_LATENCY_HEADS - 2 && classes > sy_latency_classes[at + 1]) {
         at++;
     }
     double low = latency->head_us[at];
-    double span = nas_latency_classes[at + 1] - nas_latency_classes[at];
-    double share = (classes - nas_latency_classes[at]) / span;
+    double span = sy_latency_classes[at + 1] - sy_latency_classes[at];
+    double share = (classes - sy_latency_classes[at]) / span;
     double us = low + share * (latency->head_us[at + 1] - low);
     return us > 0 ? us : 0;
 }
 
-double nas_latency_path_us(const struct nas_latency *latency,
-                           const struct sy_path *path, int classes)
+double sy_latency_path_us(const struct sy_latency *latency,
+                          const struct sy_path *path, int classes)
 {
-    double us = latency->constant_us + nas_latency_head_us(latency, classes);
+    double us = latency->constant_us + sy_latency_head_us(latency, classes);
     for (int l = 0; l < path->layer_count; l++) {
         us += latency->block_us[l][path->block[l]];
     }
@@ -107,8 +106,8 @@ static enum sy_status find_block(const struct sy_layer_spec *layer,
     return differ(file, err, what, "no such block", b);
 }
 
-static enum sy_status apply_layer(struct nas_latency *latency,
-                                  const struct nas_latency_table *table,
+static enum sy_status apply_layer(struct sy_latency *latency,
+                                  const struct sy_latency_table *table,
                                   const struct sy_network_spec *spec, int l,
                                   const char *file, struct sy_error *err)
 {
@@ -133,19 +132,19 @@ static enum sy_status apply_layer(struct nas_latency *latency,
     return SY_OK;
 }
 
-enum sy_status nas_latency_apply(struct nas_latency *latency,
-                                 const struct nas_latency_table *table,
-                                 const struct sy_network_spec *spec,
-                                 const char *file, struct sy_error *err)
+enum sy_status sy_latency_apply(struct sy_latency *latency,
+                                const struct sy_latency_table *table,
+                                const struct sy_network_spec *spec,
+                                const char *file, struct sy_error *err)
 {
-    struct nas_latency applied = {.check = table->check};
+    struct sy_latency applied = {.check = table->check};
     SY_TRY(check_parts(&table->spec, spec, file, err));
     for (int l = 0; l < spec->layer_count; l++) {
         SY_TRY(apply_layer(&applied, table, spec, l, file, err));
     }
     applied.constant_us =
         table->offset_us + table->factor * (table->stem_us + table->trunk_us);
-    for (int i = 0; i < NAS_LATENCY_HEADS; i++) {
+    for (int i = 0; i < SY_LATENCY_HEADS; i++) {
         applied.head_us[i] = table->factor * table->head_us[i];
     }
     memcpy(applied.cpu, table->cpu, sizeof applied.cpu);
@@ -154,45 +153,44 @@ enum sy_status nas_latency_apply(struct nas_latency *latency,
     return SY_OK;
 }
 
-/* Times of another machine still order paths, so they are taken. */
-static void warn_of_machine(const struct nas_latency *latency, const char *file)
+void sy_latency_warn_of_machine(const char *file, const char *cpu,
+                                const char *kernels)
 {
-    char cpu[SY_MACHINE_BYTES];
-    const char *kernels = sy_backend_best()->name;
-    (void)sy_machine_cpu(cpu, sizeof cpu);
-    if (strcmp(cpu, latency->cpu) != 0 ||
-        strcmp(kernels, latency->kernels) != 0) {
+    char here[SY_MACHINE_BYTES];
+    const char *best = sy_backend_best()->name;
+    (void)sy_machine_cpu(here, sizeof here);
+    if (strcmp(here, cpu) != 0 || strcmp(best, kernels) != 0) {
         sy_log_warn("%s: was measured on \"%s\" with %s kernels; this is "
                     "\"%s\" with %s",
-                    file, latency->cpu, latency->kernels, cpu, kernels);
+                    file, cpu, kernels, here, best);
     }
 }
 
-enum sy_status nas_latency_from_json(struct nas_latency *latency, json_t *json,
-                                     const struct sy_network_spec *spec,
-                                     const char *file, struct sy_error *err)
+enum sy_status sy_latency_from_json(struct sy_latency *latency, json_t *json,
+                                    const struct sy_network_spec *spec,
+                                    const char *file, struct sy_error *err)
 {
     enum sy_status status = SY_OK;
-    struct nas_latency_table *table = sy_alloc_zero(1, sizeof *table);
+    struct sy_latency_table *table = sy_alloc_zero(1, sizeof *table);
     if (table == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "%s: no memory", file);
     }
-    SY_TRY_OUT(nas_latency_table_from_json(table, json, file, err));
-    SY_TRY_OUT(nas_latency_apply(latency, table, spec, file, err));
-    warn_of_machine(latency, file);
+    SY_TRY_OUT(sy_latency_table_from_json(table, json, file, err));
+    SY_TRY_OUT(sy_latency_apply(latency, table, spec, file, err));
+    sy_latency_warn_of_machine(file, latency->cpu, latency->kernels);
 out:
     sy_free(table);
     return status;
 }
 
-enum sy_status nas_latency_load(struct nas_latency *latency, const char *file,
-                                const struct sy_network_spec *spec,
-                                struct sy_error *err)
+enum sy_status sy_latency_load(struct sy_latency *latency, const char *file,
+                               const struct sy_network_spec *spec,
+                               struct sy_error *err)
 {
     json_t *json = NULL;
     SY_TRY(sy_json_load(file, &json, err));
     enum sy_status status =
-        nas_latency_from_json(latency, json, spec, file, err);
+        sy_latency_from_json(latency, json, spec, file, err);
     json_decref(json);
     return status;
 }

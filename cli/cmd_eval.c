@@ -7,8 +7,18 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "runtime/base/memory.h"
 #include "search/eval/evaluate.h"
 #include "search/eval/find.h"
+
+/* What eval was asked for. */
+struct asked {
+    const char *dir;
+    struct nas_score_options score;
+    struct nas_find_options find;
+    const char *const *foreign;
+    int foreign_count;
+};
 
 /* What eval prints. */
 struct evaluated {
@@ -154,19 +164,20 @@ static int print_json(const struct sy_network *network,
     json_t *domains = json_array();
     for (int i = 0; i < count; i++) {
         const struct nas_score *s = &rows[i].score;
-        (void)json_array_append_new(
-            domains,
-            json_pack("{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:o, "
-                      "s:o, s:f}",
-                      "name", network->domain[rows[i].domain].name, "n", s->n,
-                      "top1", s->top1, "nll", s->nll, "ece", s->ece, "params",
-                      (json_int_t)rows[i].params, "madds_mean", s->madds_mean,
-                      "us_mean", s->us_mean, "ece_uncalibrated",
-                      s->ece_uncalibrated, "nll_uncalibrated",
-                      s->nll_uncalibrated, "experts",
-                      experts_json(network, &rows[i]), "decisions",
-                      decisions_json(network, &rows[i]), "disagreement",
-                      s->disagreement));
+        json_t *row = json_pack(
+            "{s:s, s:i, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:o, "
+            "s:o, s:f}",
+            "name", network->domain[rows[i].domain].name, "n", s->n, "top1",
+            s->top1, "nll", s->nll, "ece", s->ece, "params",
+            (json_int_t)rows[i].params, "madds_mean", s->madds_mean, "us_mean",
+            s->us_mean, "ece_uncalibrated", s->ece_uncalibrated,
+            "nll_uncalibrated", s->nll_uncalibrated, "experts",
+            experts_json(network, &rows[i]), "decisions",
+            decisions_json(network, &rows[i]), "disagreement", s->disagreement);
+        if (s->right != NULL) {
+            (void)json_object_set_new(row, "right", json_string(s->right));
+        }
+        (void)json_array_append_new(domains, row);
     }
     json_t *all = json_pack("{s:o, s:{s:f, s:f, s:f, s:f}, s:I}", "domains",
                             domains, "mean", "top1", mean.top1, "nll", mean.nll,
@@ -232,11 +243,11 @@ static void print_text(const struct sy_network *network,
 /* Domains from first on, on their test images. */
 static enum sy_status evaluate(struct evaluated *of,
                                const struct cli_session *session, int first,
-                               const char *dir, struct sy_error *err)
+                               const struct asked *asked, struct sy_error *err)
 {
     for (int i = 0; i < of->count; i++) {
-        SY_TRY(nas_evaluate(&of->rows[i], session->executor, first + i, dir,
-                            session->pool, err));
+        SY_TRY(nas_evaluate(&of->rows[i], session->executor, first + i,
+                            asked->dir, &asked->score, session->pool, err));
     }
     return SY_OK;
 }
@@ -244,46 +255,98 @@ static enum sy_status evaluate(struct evaluated *of,
 /* The same images without their domain, and those of foreign folders. */
 static enum sy_status find(struct evaluated *of,
                            const struct cli_session *session, int first,
-                           const char *dir, const char *const *foreign,
-                           int foreign_count, struct sy_error *err)
+                           const struct asked *asked, struct sy_error *err)
 {
     const struct sy_network *network = session->network;
     if (sy_network_root_gate(network) < 0) {
-        return foreign_count == 0
+        return asked->foreign_count == 0
                    ? SY_OK
                    : sy_fail(err, SY_BAD_INPUT,
                              "--foreign: %s has no root gate that could "
                              "abstain; see train.root",
                              session->artefact.path);
     }
-    for (int i = 0; i < of->count + foreign_count; i++) {
+    for (int i = 0; i < of->count + asked->foreign_count; i++) {
         const char *name = i < of->count ? network->domain[first + i].name
-                                         : foreign[i - of->count];
+                                         : asked->foreign[i - of->count];
         if (of->found_count == 2 * SY_MAX_DOMAINS) {
             return sy_fail(err, SY_BAD_INPUT, "--foreign: too many folders");
         }
-        SY_TRY(nas_find(&of->found[of->found_count++], session->executor, dir,
-                        name, session->pool, err));
+        SY_TRY(nas_find(&of->found[of->found_count++], session->executor,
+                        asked->dir, name, &asked->find, session->pool, err));
     }
     return SY_OK;
+}
+
+/* Every domain that has an expert of that name by this one alone. */
+static enum sy_status set_expert(struct sy_network *network, const char *name,
+                                 struct sy_error *err)
+{
+    bool known = false;
+    for (int e = 0; e < network->expert_count; e++) {
+        const struct sy_expert *expert = &network->expert[e];
+        if (strcmp(expert->name, name) == 0) {
+            struct sy_route *route = sy_route_new_expert(e);
+            if (route == NULL) {
+                return sy_fail(err, SY_NO_MEMORY, "--expert: no memory");
+            }
+            sy_network_set_route(network, expert->domain, route);
+            known = true;
+        }
+    }
+    return known ? SY_OK
+                 : sy_fail(err, SY_BAD_INPUT,
+                           "--expert: no domain has an expert \"%s\"; see "
+                           "`switchyard inspect`",
+                           name);
+}
+
+/* The model, by its routes or by one expert of each domain. */
+static enum sy_status open_session(struct cli_session *session,
+                                   const struct cli_args *args,
+                                   struct sy_error *err)
+{
+    const char *expert = cli_text(args, "expert", NULL);
+    struct sy_network *network = NULL;
+    struct sy_artefact artefact;
+    SY_TRY(sy_artefact_load(cli_arg(args, 0), &network, &artefact, err));
+    if (expert != NULL) {
+        enum sy_status status = set_expert(network, expert, err);
+        if (status != SY_OK) {
+            sy_network_free(network);
+            return status;
+        }
+    }
+    const struct cli_session_options options = {
+        .threads = (int)cli_int(args, "threads", 0),
+        .max_requests = NAS_SCORE_BATCH,
+        .weights = cli_weights(args)};
+    SY_TRY(cli_session_start(session, network, artefact.label, &options, err));
+    session->artefact = artefact;
+    return SY_OK;
+}
+
+static struct asked read_args(const struct cli_args *args)
+{
+    struct asked asked = {
+        .dir = cli_text(args, "data", NULL),
+        .score = {.batch = (int)cli_int(args, "batch", NAS_SCORE_BATCH),
+                  .right = cli_flag(args, "each")},
+        .find = {.jpeg = (int)cli_int(args, "reencode-jpeg", 0)}};
+    asked.foreign = cli_list(args, "foreign", &asked.foreign_count);
+    return asked;
 }
 
 static int run(const struct cli_args *args)
 {
     static struct evaluated of;
-    const char *dir = cli_text(args, "data", NULL);
-    int foreign_count = 0;
-    const char *const *foreign = cli_list(args, "foreign", &foreign_count);
+    const struct asked asked = read_args(args);
     struct cli_session session;
     struct sy_error err = {0};
     const char *only = cli_text(args, "domain", NULL);
     int first = 0;
     int status = CLI_OK;
-    struct cli_session_options opened = {.threads =
-                                             (int)cli_int(args, "threads", 0),
-                                         .max_requests = NAS_SCORE_BATCH,
-                                         .weights = cli_weights(args)};
-    if (cli_session_open(&session, cli_arg(args, 0), &opened, &err) != SY_OK) {
+    if (open_session(&session, args, &err) != SY_OK) {
         return cli_error(&err);
     }
     of.count = session.network->domain_count;
@@ -298,9 +361,8 @@ static int run(const struct cli_args *args)
             goto out;
         }
     }
-    if (evaluate(&of, &session, first, dir, &err) != SY_OK ||
-        find(&of, &session, first, dir, foreign, foreign_count, &err) !=
-            SY_OK) {
+    if (evaluate(&of, &session, first, &asked, &err) != SY_OK ||
+        find(&of, &session, first, &asked, &err) != SY_OK) {
         status = cli_error(&err);
         goto out;
     }
@@ -310,6 +372,9 @@ static int run(const struct cli_args *args)
         print_text(session.network, &of);
     }
 out:
+    for (int i = 0; i < of.count; i++) {
+        sy_free(of.rows[i].score.right);
+    }
     cli_session_close(&session);
     return status;
 }
@@ -320,6 +385,17 @@ static const struct cli_option options[] = {
     {"domain", CLI_TEXT, "D", "only this domain", 0, 0, false},
     {"foreign", CLI_LIST, "D", "also a folder that the root gate never saw", 0,
      0, false},
+    {"expert", CLI_TEXT, "E", "every domain by its expert of that name alone",
+     0, 0, false},
+    {"batch", CLI_INT, "N", "images at a time (default: 32)", 1,
+     NAS_SCORE_BATCH, false},
+    {"each", CLI_FLAG, NULL,
+     "with --json: a 1 or 0 for every image, right or "
+     "not",
+     0, 0, false},
+    {"reencode-jpeg", CLI_INT, "Q",
+     "images without their domain through a JPEG of that quality first", 1, 100,
+     false},
     CLI_THREADS,
     CLI_HALF_WEIGHTS,
     CLI_JSON,
@@ -333,10 +409,11 @@ const struct cli_command cmd_eval = {
     .about =
         "NLL is in nats, ECE has 15 bins; raw is the one before it without\n"
         "calibration (temperature 1). MAdds are those executed per image,\n"
-        "us the time per image in batches of 32; params counts weights,\n"
+        "us the time per image in batches of --batch; params counts weights,\n"
         "norms and heads that the domain's answers need, and those of the\n"
         "whole network, shared ones once, in the last row. With a root gate\n"
-        "all images are asked once more without their domain.",
+        "all images are asked once more without their domain. Times are of\n"
+        "this machine: --threads 1 --batch 1 gives one image's alone.",
     .example = "switchyard eval runs/models/first --data ../shared/data",
     .options = options,
     .min_args = 1,

@@ -45,6 +45,14 @@ enum sy_status dom_image_encode_png(const struct dom_image *image,
                                     uint8_t **data, size_t *bytes,
                                     struct sy_error *err) SY_MUST_USE;
 
+/*
+ * The same of a JPEG of that quality, 1 to 100, colours at half resolution as
+ * most JPEG files have them.
+ */
+enum sy_status dom_image_encode_jpeg(const struct dom_image *image, int quality,
+                                     uint8_t **data, size_t *bytes,
+                                     struct sy_error *err) SY_MUST_USE;
+
 /* Writes a PNG file atomically. */
 enum sy_status dom_image_save_png(const struct dom_image *image,
                                   const char *path,

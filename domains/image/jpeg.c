@@ -1,5 +1,6 @@
 /*
- * jpeg.c - JPEG in, by libjpeg-turbo. The only file that includes jpeglib.h.
+ * jpeg.c - JPEG in and out, by libjpeg-turbo. The only file that includes
+ * jpeglib.h.
  *
  * DESIGN. As in png.c, the library leaves by longjmp, so all it changes is
  * behind a pointer and the guarded function owns nothing. The library mends
@@ -173,4 +174,103 @@ enum sy_status dom_jpeg_decode(struct dom_image *image, const uint8_t *data,
     jpeg_destroy_decompress(&in.jpeg);
     sy_free(in.image.pixels);
     return status;
+}
+
+/* Bytes that a coefficient can become, markers' stuffing included. */
+enum { SAMPLE_BYTES = 8, HEADER_BYTES = 4096 };
+
+struct writer {
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    struct jpeg_destination_mgr out;
+    const struct dom_image *image;
+    int quality;
+    uint8_t *data; /* owned */
+    size_t room;
+    struct sy_error *err;
+    jmp_buf jump;
+};
+
+static _Noreturn void writer_failed(j_common_ptr common)
+{
+    struct writer *w = common->client_data;
+    longjmp(w->jump, 1);
+}
+
+static void begin_output(j_compress_ptr jpeg)
+{
+    struct writer *w = jpeg->client_data;
+    w->out.next_output_byte = w->data;
+    w->out.free_in_buffer = w->room;
+}
+
+/* There is room for the worst picture. */
+static boolean output_full(j_compress_ptr jpeg)
+{
+    writer_failed((j_common_ptr)jpeg);
+}
+
+static void end_output(j_compress_ptr jpeg)
+{
+    (void)jpeg;
+}
+
+static enum sy_status encode_guarded(struct writer *w)
+{
+    struct jpeg_compress_struct *jpeg = &w->jpeg;
+    const struct dom_image *image = w->image;
+    size_t stride = (size_t)image->width * (size_t)image->channels;
+    if (setjmp(w->jump) != 0) {
+        return sy_fail(w->err, SY_NO_MEMORY,
+                       "JPEG: the picture of %d x %d "
+                       "could not be encoded",
+                       image->height, image->width);
+    }
+    jpeg_create_compress(jpeg);
+    jpeg->client_data = w;
+    jpeg->dest = &w->out;
+    jpeg->image_width = (JDIMENSION)image->width;
+    jpeg->image_height = (JDIMENSION)image->height;
+    jpeg->input_components = image->channels;
+    jpeg->in_color_space = image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(jpeg);
+    jpeg_set_quality(jpeg, w->quality, TRUE);
+    jpeg->dct_method = JDCT_ISLOW;
+    jpeg_start_compress(jpeg, TRUE);
+    while (jpeg->next_scanline < jpeg->image_height) {
+        JSAMPROW row = image->pixels + jpeg->next_scanline * stride;
+        (void)jpeg_write_scanlines(jpeg, &row, 1);
+    }
+    jpeg_finish_compress(jpeg);
+    return SY_OK;
+}
+
+enum sy_status dom_image_encode_jpeg(const struct dom_image *image, int quality,
+                                     uint8_t **data, size_t *bytes,
+                                     struct sy_error *err)
+{
+    size_t height = ((size_t)image->height + 15) / 16 * 16;
+    size_t width = ((size_t)image->width + 15) / 16 * 16;
+    struct writer w = {.image = image, .quality = quality, .err = err};
+    w.room = height * width * 3 * SAMPLE_BYTES + HEADER_BYTES;
+    w.data = sy_alloc(w.room);
+    if (w.data == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "JPEG: no memory");
+    }
+    w.jpeg.err = jpeg_std_error(&w.errors);
+    w.jpeg.client_data = &w;
+    w.errors.error_exit = writer_failed;
+    w.errors.output_message = print_nothing;
+    w.out.init_destination = begin_output;
+    w.out.empty_output_buffer = output_full;
+    w.out.term_destination = end_output;
+    enum sy_status status = encode_guarded(&w);
+    jpeg_destroy_compress(&w.jpeg);
+    if (status != SY_OK) {
+        sy_free(w.data);
+        return status;
+    }
+    *data = w.data;
+    *bytes = w.room - w.out.free_in_buffer;
+    return SY_OK;
 }

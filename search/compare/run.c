@@ -224,10 +224,10 @@ static enum sy_status score(const struct doing *d, struct sy_executor *executor,
         struct nas_evaluation row = {.domain = i};
         if (!d->run->held_out) {
             SY_TRY_OUT(
-                nas_evaluate(&row, executor, i, d->job->data, pool, err));
+                nas_evaluate(&row, executor, i, d->job->data, NULL, pool, err));
         } else if (data.valid[i] != NULL) {
             SY_TRY_OUT(nas_score_domain(&row.score, executor, network, i,
-                                        data.valid[i], err));
+                                        data.valid[i], NULL, err));
         }
         (void)json_array_append_new(rows, row_of(network, &row));
     }

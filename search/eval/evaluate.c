@@ -30,8 +30,9 @@ int64_t nas_domain_params(const struct sy_network *network, int domain)
 
 enum sy_status nas_evaluate(struct nas_evaluation *evaluation,
                             struct sy_executor *executor, int domain,
-                            const char *dir, struct sy_pool *pool,
-                            struct sy_error *err)
+                            const char *dir,
+                            const struct nas_score_options *options,
+                            struct sy_pool *pool, struct sy_error *err)
 {
     const struct sy_network *network = sy_executor_network(executor);
     const struct sy_domain *known = &network->domain[domain];
@@ -46,7 +47,7 @@ enum sy_status nas_evaluate(struct nas_evaluation *evaluation,
         goto out;
     }
     SY_TRY_OUT(nas_score_domain(&evaluation->score, executor, network, domain,
-                                images.loader, err));
+                                images.loader, options, err));
     evaluation->domain = domain;
     evaluation->params = nas_domain_params(network, domain);
 out:

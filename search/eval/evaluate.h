@@ -16,13 +16,16 @@ struct nas_evaluation {
 };
 
 /*
- * Scores domain `domain` of the network on the test part of DIR/NAME. The
- * executor runs that network and takes NAS_SCORE_BATCH requests. A folder with
- * another number of classes is SY_BAD_INPUT.
+ * Scores domain `domain` of the network on the test part of DIR/NAME;
+ * `options` as nas_score_domain has them. The executor runs that network and
+ * takes NAS_SCORE_BATCH requests. A folder with another number of classes is
+ * SY_BAD_INPUT.
  */
 enum sy_status nas_evaluate(struct nas_evaluation *evaluation,
                             struct sy_executor *executor, int domain,
-                            const char *dir, struct sy_pool *pool,
+                            const char *dir,
+                            const struct nas_score_options *options,
+                            struct sy_pool *pool,
                             struct sy_error *err) SY_MUST_USE;
 
 /*

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "domains/image/image.h"
 #include "runtime/base/arena.h"
+#include "runtime/base/memory.h"
 #include "runtime/executor/top.h"
 #include "search/eval/test_images.h"
 
@@ -59,10 +61,28 @@ static enum sy_status take(struct nas_finding *finding,
     return SY_OK;
 }
 
+/* Through a JPEG and back. */
+static enum sy_status reencode(uint8_t *pixels, struct sy_shape input,
+                               int quality, struct sy_error *err)
+{
+    struct dom_image image = {input.h, input.w, input.c, pixels}, back = {0};
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    SY_TRY(dom_image_encode_jpeg(&image, quality, &data, &bytes, err));
+    enum sy_status status = dom_image_decode(&back, data, bytes, "JPEG", err);
+    if (status == SY_OK) {
+        memcpy(pixels, back.pixels, sy_shape_floats(input));
+    }
+    dom_image_release(&back);
+    sy_free(data);
+    return status;
+}
+
 /* All images of the loader. */
 static enum sy_status run(struct nas_finding *finding, struct pass *pass,
                           struct sy_executor *executor,
-                          struct dom_loader *loader, struct sy_error *err)
+                          struct dom_loader *loader, int jpeg,
+                          struct sy_error *err)
 {
     const struct sy_network *network = sy_executor_network(executor);
     size_t image = sy_shape_floats(network->spec.input);
@@ -72,6 +92,10 @@ static enum sy_status run(struct nas_finding *finding, struct pass *pass,
         int count = left < NAS_SCORE_BATCH ? left : NAS_SCORE_BATCH;
         SY_TRY(dom_loader_read(loader, first, count, pass->pixels, pass->labels,
                                err));
+        for (int i = 0; i < count && jpeg > 0; i++) {
+            SY_TRY(reencode(pass->pixels + (size_t)i * image,
+                            network->spec.input, jpeg, err));
+        }
         dom_normalise(pass->pixels, (size_t)count * image, pass->images);
         memset(pass->request, 0, sizeof pass->request);
         for (int i = 0; i < count; i++) {
@@ -92,8 +116,9 @@ static enum sy_status run(struct nas_finding *finding, struct pass *pass,
 
 enum sy_status nas_find(struct nas_finding *finding,
                         struct sy_executor *executor, const char *dir,
-                        const char *name, struct sy_pool *pool,
-                        struct sy_error *err)
+                        const char *name,
+                        const struct nas_find_options *options,
+                        struct sy_pool *pool, struct sy_error *err)
 {
     const struct sy_network *network = sy_executor_network(executor);
     struct nas_test_images images;
@@ -110,7 +135,8 @@ enum sy_status nas_find(struct nas_finding *finding,
         status = sy_fail(err, SY_NO_MEMORY, "evaluation: no memory");
         goto out;
     }
-    SY_TRY_OUT(run(finding, &pass, executor, images.loader, err));
+    SY_TRY_OUT(run(finding, &pass, executor, images.loader,
+                   options != NULL ? options->jpeg : 0, err));
 out:
     sy_arena_release(&arena);
     nas_test_images_close(&images);

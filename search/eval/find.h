@@ -19,15 +19,26 @@ struct nas_finding {
     double madds_mean;
 };
 
+struct nas_find_options {
+    /*
+     * Quality of a JPEG that each image becomes and is read back from, in the
+     * network's size, before the gate sees it; 0: it stays as it is. Folders
+     * hold PNG, JPEG and raw pixels, and this is how to tell whether a gate
+     * reads pictures or the traces of their files.
+     */
+    int jpeg;
+};
+
 /*
  * Sends the test images of DIR/NAME through the network without saying what
- * they are. The network must have a root gate and its executor take
- * NAS_SCORE_BATCH requests.
+ * they are; `options` NULL takes all defaults. The network must have a root
+ * gate and its executor take NAS_SCORE_BATCH requests.
  */
 enum sy_status nas_find(struct nas_finding *finding,
                         struct sy_executor *executor, const char *dir,
-                        const char *name, struct sy_pool *pool,
-                        struct sy_error *err) SY_MUST_USE;
+                        const char *name,
+                        const struct nas_find_options *options,
+                        struct sy_pool *pool, struct sy_error *err) SY_MUST_USE;
 
 /* Mean over the rows of the network's domains of the share that was found. */
 double nas_found_balanced(const struct nas_finding *rows, int count);

@@ -8,6 +8,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
 
 double nas_ece(const float *confidence, const bool *right, int count)
 {
@@ -130,17 +131,50 @@ static void make_requests(struct pass *pass, const struct sy_network *network,
     }
 }
 
+/* The sums of n images become means. */
+static void finish(struct nas_score *score, const struct pass *pass, int n,
+                   int64_t busy_ns)
+{
+    if (n > 0) {
+        score->top1 /= n;
+        score->nll /= n;
+        score->nll_uncalibrated /= n;
+        score->madds_mean /= n;
+        score->disagreement /= score->several > 0 ? score->several : 1;
+        score->us_mean = (double)busy_ns / 1e3 / n;
+    }
+    score->ece = nas_ece(pass->confidence, pass->right, n);
+    score->ece_uncalibrated = nas_ece(pass->confidence_raw, pass->right, n);
+}
+
+static char *right_text(const struct pass *pass, int n)
+{
+    char *text = sy_alloc((size_t)n + 1);
+    for (int i = 0; text != NULL && i < n; i++) {
+        text[i] = pass->right[i] ? '1' : '0';
+    }
+    if (text != NULL) {
+        text[n] = '\0';
+    }
+    return text;
+}
+
 enum sy_status nas_score_domain(struct nas_score *score,
                                 struct sy_executor *executor,
                                 const struct sy_network *network, int domain,
-                                struct dom_loader *loader, struct sy_error *err)
+                                struct dom_loader *loader,
+                                const struct nas_score_options *options,
+                                struct sy_error *err)
 {
     enum sy_status status = SY_OK;
     int n = dom_loader_images(loader);
     int classes = network->domain[domain].classes;
+    int batch = options != NULL && options->batch > 0 ? options->batch
+                                                      : NAS_SCORE_BATCH;
     int64_t busy_ns = 0;
     struct pass pass;
     struct sy_arena arena;
+    SY_ASSERT(batch <= NAS_SCORE_BATCH);
     *score = (struct nas_score){.n = n};
     sy_arena_init(&arena, 1 << 20);
     if (!make_pass(&pass, &arena, sy_shape_floats(network->spec.input),
@@ -148,8 +182,8 @@ enum sy_status nas_score_domain(struct nas_score *score,
         status = sy_fail(err, SY_NO_MEMORY, "evaluation: no memory");
         goto out;
     }
-    for (int first = 0; first < n; first += NAS_SCORE_BATCH) {
-        int count = n - first < NAS_SCORE_BATCH ? n - first : NAS_SCORE_BATCH;
+    for (int first = 0; first < n; first += batch) {
+        int count = n - first < batch ? n - first : batch;
         struct sy_executor_stats stats;
         SY_TRY_OUT(dom_loader_read(loader, first, count, pass.pixels,
                                    pass.labels, err));
@@ -168,16 +202,13 @@ enum sy_status nas_score_domain(struct nas_score *score,
             take_answer(score, &pass, i, first + i, classes);
         }
     }
-    if (n > 0) {
-        score->top1 /= n;
-        score->nll /= n;
-        score->nll_uncalibrated /= n;
-        score->madds_mean /= n;
-        score->disagreement /= score->several > 0 ? score->several : 1;
-        score->us_mean = (double)busy_ns / 1e3 / n;
+    finish(score, &pass, n, busy_ns);
+    if (options != NULL && options->right) {
+        score->right = right_text(&pass, n);
+        if (score->right == NULL) {
+            status = sy_fail(err, SY_NO_MEMORY, "evaluation: no memory");
+        }
     }
-    score->ece = nas_ece(pass.confidence, pass.right, n);
-    score->ece_uncalibrated = nas_ece(pass.confidence_raw, pass.right, n);
 out:
     sy_arena_release(&arena);
     return status;

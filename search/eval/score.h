@@ -37,17 +37,25 @@ struct nas_score {
     int passed[SY_ROUTE_MAX_NODES][SY_ROUTE_MAX_CHILDREN];
     double disagreement; /* mean over the images that several experts ran for */
     int several;         /* how many these are */
-    double us_mean; /* microseconds an image in batches of NAS_SCORE_BATCH */
+    double us_mean;      /* microseconds an image, in batches as asked for */
+    char *right; /* where asked for: n digits and a 0, 1 where the image's
+                    answer is right; owned by the caller (sy_free) */
+};
+
+struct nas_score_options {
+    int batch;  /* images at a time, up to NAS_SCORE_BATCH, which 0 takes */
+    bool right; /* tell of every image whether its answer is right */
 };
 
 /*
  * Scores the domain's route on everything `loader` holds. The executor must
- * take NAS_SCORE_BATCH requests.
+ * take NAS_SCORE_BATCH requests. `options` NULL takes all defaults.
  */
 enum sy_status nas_score_domain(struct nas_score *score,
                                 struct sy_executor *executor,
                                 const struct sy_network *network, int domain,
                                 struct dom_loader *loader,
+                                const struct nas_score_options *options,
                                 struct sy_error *err) SY_MUST_USE;
 
 /*

@@ -568,7 +568,7 @@ static enum sy_status score_valid(struct training *t,
     for (int d = 0; d < t->data.count; d++) {
         if (t->data.valid[d] != NULL) {
             SY_TRY_OUT(nas_score_domain(&report->valid[d], executor, network, d,
-                                        t->data.valid[d], err));
+                                        t->data.valid[d], NULL, err));
         }
     }
 out:

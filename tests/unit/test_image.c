@@ -211,6 +211,66 @@ START_TEST(a_saved_png_comes_back_the_same)
 }
 END_TEST
 
+/* The mean distance of a gradient from itself after a JPEG of that quality. */
+static double jpeg_distance(int channels, int quality, size_t *bytes)
+{
+    enum { HEIGHT = 19, WIDTH = 37 };
+    uint8_t pixels[HEIGHT * WIDTH * 3], *data = NULL;
+    size_t count = HEIGHT * WIDTH * (size_t)channels;
+    struct dom_image image = {HEIGHT, WIDTH, channels, pixels}, back = {0};
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t x = i / (size_t)channels % WIDTH,
+               y = i / (size_t)channels / WIDTH;
+        pixels[i] = (uint8_t)(3 * x + 5 * y + 20 * (i % (size_t)channels));
+    }
+    sy_check_ok(dom_image_encode_jpeg(&image, quality, &data, bytes, &err),
+                err);
+    sy_check_ok(dom_image_decode(&back, data, *bytes, "x", &err), err);
+    ck_assert_int_eq(back.height, HEIGHT);
+    ck_assert_int_eq(back.width, WIDTH);
+    ck_assert_int_eq(back.channels, channels);
+    for (size_t i = 0; i < count; i++) {
+        sum += abs((int)back.pixels[i] - (int)pixels[i]);
+    }
+    dom_image_release(&back);
+    sy_free(data);
+    return sum / (double)count;
+}
+
+START_TEST(a_jpeg_comes_back_the_nearer_the_higher_its_quality)
+{
+    size_t small, large;
+    for (int channels = 1; channels <= 3; channels += 2) {
+        double low = jpeg_distance(channels, 10, &small);
+        double high = jpeg_distance(channels, 95, &large);
+        ck_assert_double_lt(high, 3);
+        ck_assert_double_lt(high, low);
+        ck_assert_uint_lt(small, large);
+    }
+}
+END_TEST
+
+START_TEST(noise_fits_into_a_jpeg_of_the_best_quality)
+{
+    static uint8_t pixels[16 * 16 * 3];
+    struct dom_image image = {16, 16, 3, pixels}, back = {0};
+    uint8_t *data = NULL;
+    size_t bytes;
+    int64_t live = sy_alloc_live();
+    sy_noise(pixels, sizeof pixels, 3);
+    sy_check_ok(dom_image_encode_jpeg(&image, 100, &data, &bytes, &err), err);
+    sy_check_ok(dom_image_decode(&back, data, bytes, "x", &err), err);
+    dom_image_release(&back);
+    sy_free(data);
+    sy_alloc_fail_at(1, false);
+    sy_check_fails(dom_image_encode_jpeg(&image, 100, &data, &bytes, &err),
+                   SY_NO_MEMORY, err);
+    sy_alloc_fail_at(0, false);
+    ck_assert_int_eq(sy_alloc_live(), live);
+}
+END_TEST
+
 START_TEST(running_out_of_memory_anywhere_is_an_error_and_leaks_nothing)
 {
     static const char *const names[] = {
@@ -253,6 +313,8 @@ static Suite *suite(void)
     tcase_add_test(tc, other_bytes_are_refused_by_what_they_are);
     tcase_add_test(tc, probing_gives_the_shape_without_pixels);
     tcase_add_test(tc, a_saved_png_comes_back_the_same);
+    tcase_add_test(tc, a_jpeg_comes_back_the_nearer_the_higher_its_quality);
+    tcase_add_test(tc, noise_fits_into_a_jpeg_of_the_best_quality);
     tcase_add_test(
         tc, running_out_of_memory_anywhere_is_an_error_and_leaks_nothing);
     suite_add_tcase(made, tc);

@@ -5,6 +5,7 @@
 #include "search/eval/score.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "runtime/base/memory.h"
 #include "tests/support/check_main.h"
@@ -146,6 +147,30 @@ static struct nas_score plain_score(const struct sy_network *network,
     return score;
 }
 
+/* The same score with one image at a time, and which of them are right. */
+static void check_one_by_one(struct sy_executor *executor, int domain,
+                             struct dom_loader *loader,
+                             const struct nas_score *batched)
+{
+    const struct nas_score_options options = {.batch = 1, .right = true};
+    struct sy_error err = {0};
+    struct nas_score score;
+    int right = 0;
+    sy_check_ok(nas_score_domain(&score, executor,
+                                 sy_executor_network(executor), domain, loader,
+                                 &options, &err),
+                err);
+    ck_assert_double_eq(score.top1, batched->top1);
+    ck_assert_double_eq(score.nll, batched->nll);
+    ck_assert_double_eq(score.ece, batched->ece);
+    ck_assert_uint_eq(strlen(score.right), IMAGES);
+    for (int i = 0; i < IMAGES; i++) {
+        right += score.right[i] == '1';
+    }
+    ck_assert_double_eq_tol(right / (double)IMAGES, score.top1, 1e-12);
+    sy_free(score.right);
+}
+
 START_TEST(a_domains_score_is_that_of_its_images_one_by_one)
 {
     struct sy_error err = {0};
@@ -175,8 +200,9 @@ START_TEST(a_domains_score_is_that_of_its_images_one_by_one)
     sy_check_ok(
         sy_executor_new(&executor, snapshot, NULL, NAS_SCORE_BATCH, &err), err);
     sy_check_ok(nas_score_domain(&score, executor, network, expert->domain,
-                                 loader, &err),
+                                 loader, NULL, &err),
                 err);
+    ck_assert_ptr_null(score.right);
     ck_assert_int_eq(score.n, IMAGES);
     ck_assert_double_eq_tol(score.top1, plain.top1, 1e-9);
     ck_assert_double_eq_tol(score.nll, plain.nll, 1e-4);
@@ -191,6 +217,7 @@ START_TEST(a_domains_score_is_that_of_its_images_one_by_one)
     ck_assert(fabs(plain.ece - plain.ece_uncalibrated) > 2 * one);
     ck_assert_double_eq(score.madds_mean, (double)madds);
     ck_assert_double_gt(score.us_mean, 0.0);
+    check_one_by_one(executor, expert->domain, loader, &score);
     sy_executor_free(executor);
     sy_snapshot_unref(snapshot);
     dom_loader_free(loader);

@@ -4,6 +4,8 @@
  */
 #include "search/config_search.h"
 
+#include <string.h>
+
 /* "train.routes.gate". */
 static void read_gate(struct nas_gate_config *gate, struct sy_json *routes)
 {
@@ -27,6 +29,25 @@ static void read_gate(struct nas_gate_config *gate, struct sy_json *routes)
     }
 }
 
+/* "train.routes.experts". */
+static void read_names(struct nas_route_config *routes, struct sy_json *in)
+{
+    if (!sy_json_has(in, "experts")) {
+        return;
+    }
+    json_t *list = sy_json_array(in, "experts", 1, SY_ROUTE_MAX_EXPERTS);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (name == NULL || strlen(name) >= SY_NAME_BYTES) {
+            sy_json_reject(in, "experts", "[%zu]: expected an expert's name",
+                           i);
+            return;
+        }
+        memcpy(routes->expert[i], name, strlen(name) + 1);
+        routes->expert_count = (int)i + 1;
+    }
+}
+
 void nas_config_routes(struct nas_route_config *routes, struct sy_json *train)
 {
     int kind = NAS_ROUTE_EXPERT;
@@ -45,6 +66,7 @@ void nas_config_routes(struct nas_route_config *routes, struct sy_json *train)
     sy_json_opt_text(&in, "background", routes->background,
                      sizeof routes->background);
     sy_json_opt_int(&in, "members", 2, SY_ROUTE_MAX_EXPERTS, &routes->members);
+    read_names(routes, &in);
     read_gate(&routes->gate, &in);
     if (routes->kind == NAS_ROUTE_CASCADE && routes->exit == NAS_EXIT_REJECT &&
         routes->background[0] == '\0') {

@@ -47,11 +47,35 @@ static int find_class(const struct sy_domain *domain, const char *label)
     return -1;
 }
 
-static int count_experts(const struct sy_network *network, int domain)
+static bool is_named(const struct nas_route_config *config, const char *name)
+{
+    for (int i = 0; i < config->expert_count; i++) {
+        if (strcmp(config->expert[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool nas_route_takes(const struct nas_route_config *config,
+                     const struct sy_network *network, int expert)
+{
+    const struct sy_expert *asked = &network->expert[expert];
+    bool any = false;
+    for (int e = 0; e < network->expert_count; e++) {
+        any |= network->expert[e].domain == asked->domain &&
+               is_named(config, network->expert[e].name);
+    }
+    return !any || is_named(config, asked->name);
+}
+
+static int count_experts(const struct nas_route_config *config,
+                         const struct sy_network *network, int domain)
 {
     int count = 0;
     for (int e = 0; e < network->expert_count; e++) {
-        count += network->expert[e].domain == domain;
+        count += network->expert[e].domain == domain &&
+                 nas_route_takes(config, network, e);
     }
     return count;
 }
@@ -62,7 +86,7 @@ enum sy_status nas_route_check(const struct nas_route_config *config,
 {
     for (int d = 0; d < network->domain_count; d++) {
         const struct sy_domain *domain = &network->domain[d];
-        int experts = count_experts(network, d);
+        int experts = count_experts(config, network, d);
         int most = config->kind == NAS_ROUTE_CASCADE ? NAS_CASCADE_STAGES
                                                      : SY_ROUTE_MAX_EXPERTS;
         if (config->kind == NAS_ROUTE_EXPERT || experts < 2) {

@@ -33,11 +33,19 @@ struct nas_route_config {
     double detection; /* of `reject`: share that each stage lets pass */
     char background[SY_LABEL_BYTES]; /* of `reject` */
     int members;                     /* of ensembles, at most */
-    struct nas_gate_config gate;     /* of gates */
-    uint64_t seed;                   /* of their noise */
+    /* Names of the experts that may take part, of domains that have any of
+       them; 0: all. */
+    int expert_count;
+    char expert[SY_ROUTE_MAX_EXPERTS][SY_NAME_BYTES];
+    struct nas_gate_config gate; /* of gates */
+    uint64_t seed;               /* of their noise */
 };
 
 struct nas_route_config nas_route_defaults(void);
+
+/* Whether the expert may take part in its domain's fitted route. */
+bool nas_route_takes(const struct nas_route_config *config,
+                     const struct sy_network *network, int expert);
 
 /*
  * Whether routes of this kind can be made for every domain of the network:

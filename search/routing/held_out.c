@@ -115,6 +115,21 @@ void nas_held_out_release(struct nas_held_out *held)
     *held = (struct nas_held_out){0};
 }
 
+void nas_held_out_keep(struct nas_held_out *held, const bool *keep)
+{
+    size_t floats = (size_t)held->n * (size_t)held->classes;
+    int kept = 0;
+    for (int i = 0; i < held->expert_count; i++) {
+        if (!keep[i]) {
+            continue;
+        }
+        memmove(held->outputs + (size_t)kept * floats,
+                held->outputs + (size_t)i * floats, floats * sizeof(float));
+        held->expert[kept++] = held->expert[i];
+    }
+    held->expert_count = kept;
+}
+
 const float *nas_held_out_outputs(const struct nas_held_out *held, int i)
 {
     SY_ASSERT(i >= 0 && i < held->expert_count);

@@ -36,6 +36,9 @@ enum sy_status nas_held_out_collect(struct nas_held_out *held,
                                     struct sy_error *err) SY_MUST_USE;
 void nas_held_out_release(struct nas_held_out *held);
 
+/* Leaves only the experts for which keep[number in the list] is true. */
+void nas_held_out_keep(struct nas_held_out *held, const bool *keep);
+
 /* The outputs of expert number `i` of the list, image after image. */
 const float *nas_held_out_outputs(const struct nas_held_out *held, int i);
 

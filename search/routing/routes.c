@@ -16,6 +16,18 @@ struct found {
     struct nas_gate_route *gates[SY_MAX_DOMAINS]; /* owned; NULL: none */
 };
 
+/* Experts that the configuration leaves out of routes are forgotten. */
+static void leave_out(struct nas_held_out *held,
+                      const struct nas_route_config *config,
+                      const struct sy_network *network)
+{
+    bool keep[SY_MAX_EXPERTS];
+    for (int i = 0; i < held->expert_count; i++) {
+        keep[i] = nas_route_takes(config, network, held->expert[i]);
+    }
+    nas_held_out_keep(held, keep);
+}
+
 /* How a temperature is fitted is the head's business. */
 static enum sy_status fit_domain(struct sy_executor *executor,
                                  const struct nas_route_config *config,
@@ -29,6 +41,7 @@ static enum sy_status fit_domain(struct sy_executor *executor,
         found->temperature[held.expert[i]] = sy_head_classify.calibrate(
             nas_held_out_outputs(&held, i), held.labels, held.n, held.classes);
     }
+    leave_out(&held, config, network);
     enum sy_status status =
         nas_route_fit(&found->route[domain], config, network, domain, &held,
                       found->temperature, err);

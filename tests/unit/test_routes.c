@@ -5,6 +5,7 @@
 #include "search/routing/routes.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -182,6 +183,32 @@ START_TEST(a_cascade_has_the_experts_in_the_order_of_their_cost)
 }
 END_TEST
 
+START_TEST(only_the_named_experts_take_part)
+{
+    config.kind = NAS_ROUTE_CASCADE;
+    config.cost = 0.9;
+    config.expert_count = 2;
+    (void)snprintf(config.expert[0], SY_NAME_BYTES, "e0");
+    (void)snprintf(config.expert[1], SY_NAME_BYTES, "e2");
+    fit();
+    struct sy_route_experts all = sy_route_all_experts(network->route[1]);
+    for (int i = 0; i < all.count; i++) {
+        ck_assert_str_ne(network->expert[all.expert[i]].name, "e1");
+    }
+    /* All have their temperature, and a domain that has none of the names is
+       not concerned. */
+    for (int e = 3; e < 6; e++) {
+        ck_assert(network->expert[e].temperature != 1.0);
+    }
+    (void)snprintf(config.expert[0], SY_NAME_BYTES, "x");
+    (void)snprintf(config.expert[1], SY_NAME_BYTES, "y");
+    for (int e = 0; e < 6; e++) {
+        ck_assert(nas_route_takes(&config, network, e));
+    }
+    sy_network_free(network);
+}
+END_TEST
+
 START_TEST(where_nothing_can_be_promised_the_dearest_expert_stays_alone)
 {
     config.kind = NAS_ROUTE_CASCADE;
@@ -343,6 +370,7 @@ int main(void)
     tcase_add_test(tc, each_expert_gets_the_temperature_of_its_own_outputs);
     tcase_add_loop_test(
         tc, a_cascade_has_the_experts_in_the_order_of_their_cost, 0, 4);
+    tcase_add_test(tc, only_the_named_experts_take_part);
     tcase_add_test(
         tc, where_nothing_can_be_promised_the_dearest_expert_stays_alone);
     tcase_add_test(tc, an_ensemble_has_those_who_answer_better_together);

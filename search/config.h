@@ -18,6 +18,7 @@
 #include "search/rewards/reward.h"
 #include "search/routing/fit.h"
 #include "search/routing/root.h"
+#include "search/supernet/evolve.h"
 #include "search/train/optimiser.h"
 #include "search/weights/weights.h"
 
@@ -67,6 +68,7 @@ struct nas_search_config {
     int reward_batch;      /* held-out images per domain and step */
     int reward_paths;      /* proposals that are scored on them */
     int final_paths;       /* of which the result is the best */
+    struct nas_evolution_options ensemble; /* of paths beside these */
     bool common_path;      /* one controller and one path for all domains */
     char latency_table[NAS_CONFIG_FILE_BYTES]; /* where cost is latency */
     struct nas_optimiser_config optimiser;     /* of the supernet's weights */

@@ -97,6 +97,7 @@ static void set_defaults(struct nas_config *config)
     search->reward_batch = config->train.batch;
     search->reward_paths = 4;
     search->final_paths = 16;
+    search->ensemble = nas_evolution_defaults();
     search->optimiser = config->train.optimiser;
 }
 
@@ -200,6 +201,29 @@ static void read_target(struct nas_config *config, struct sy_json *in)
     }
 }
 
+/* "search.ensemble". */
+static void read_ensemble(struct nas_search_config *search, struct sy_json *in)
+{
+    struct nas_evolution_options *ensemble = &search->ensemble;
+    if (!sy_json_has(in, "ensemble")) {
+        return;
+    }
+    struct sy_json at = sy_json_child(in, "ensemble");
+    ensemble->members = 3;
+    sy_json_opt_int(&at, "members", 2, NAS_EVOLUTION_MEMBERS,
+                    &ensemble->members);
+    sy_json_opt_int(&at, "paths", 2, 10000, &ensemble->paths);
+    sy_json_opt_int(&at, "population", 1, 10000, &ensemble->population);
+    if (search->common_path) {
+        sy_json_reject(in, "ensemble",
+                       "has paths of each domain's own, and common_path one "
+                       "for all");
+    }
+    if (sy_json_end(&at) != SY_OK) {
+        in->status = at.status;
+    }
+}
+
 enum sy_status nas_config_read_search(struct nas_config *config,
                                       struct sy_json *root)
 {
@@ -222,6 +246,7 @@ enum sy_status nas_config_read_search(struct nas_config *config,
     sy_json_opt_int(&in, "reward_batch", 2, 65536, &search->reward_batch);
     sy_json_opt_int(&in, "reward_paths", 1, 64, &search->reward_paths);
     sy_json_opt_int(&in, "final_paths", 1, 1024, &search->final_paths);
+    read_ensemble(search, &in);
     nas_config_optimiser(&search->optimiser, &in);
     if (search->op_warmup > search->controller.delay ||
         search->width_warmup > search->controller.delay) {

@@ -30,6 +30,10 @@ struct searching {
     struct sy_path found[NAS_MAX_TARGETS][SY_MAX_DOMAINS];
     bool chosen;
 
+    /* With search.ensemble: what answers well together beside found[last]. */
+    struct sy_path member[NAS_EVOLUTION_MEMBERS][SY_MAX_DOMAINS];
+    int member_count[SY_MAX_DOMAINS];
+
     int paths;                      /* scored per domain and step */
     struct nas_proposal *proposals; /* domains x paths */
     double *accuracy, *reward;      /* of each proposal */
@@ -109,6 +113,10 @@ enum sy_status search_step(struct searching *s, struct sy_error *err);
 enum sy_status search_choose(struct searching *s, int level,
                              struct sy_path *path, double *accuracy,
                              struct sy_error *err);
+
+/* Where the configuration wants it: the members of an ensemble, from the
+   weights as they are and the paths that were found. */
+enum sy_status search_ensemble(struct searching *s, struct sy_error *err);
 
 /* After the last step: fills in the report and writes paths.json. */
 enum sy_status search_result(struct searching *s,

@@ -38,8 +38,9 @@ static json_t *make_provenance(const struct searching *s)
 }
 
 /*
- * The experts of a domain: "main" for its last target, and before it "e0",
- * "e1", ... for those below.
+ * The experts of a domain: "main" for its last target, before it "e0", "e1",
+ * ... for those below, and behind it "n0", "n1", ... for those that answer well
+ * together with it.
  */
 static void add_experts(struct searching *s, struct sy_paths *paths,
                         const struct nas_search_report *report, int d)
@@ -60,6 +61,16 @@ static void add_experts(struct searching *s, struct sy_paths *paths,
             entry->path = s->found[k][d];
             size = sy_network_path_cost(s->net.network, &entry->path, d);
         }
+        entry->madds = size.madds;
+        entry->params = size.params;
+    }
+    for (int k = 0; k < s->member_count[d]; k++) {
+        struct sy_paths_entry *entry = &paths->entry[paths->count++];
+        struct sy_cost size =
+            sy_network_path_cost(s->net.network, &s->member[k][d], d);
+        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
+        (void)snprintf(entry->expert, sizeof entry->expert, "n%d", k);
+        entry->path = s->member[k][d];
         entry->madds = size.madds;
         entry->params = size.params;
     }
@@ -182,6 +193,7 @@ enum sy_status search_result(struct searching *s,
                     "search longer, or raise search.controller.travel",
                     100 * report->entropy, 100 * NAS_SEARCH_UNDECIDED);
     }
+    SY_TRY(search_ensemble(s, err));
     SY_TRY(save_paths(s, report, err));
     save_page(s, report);
     return SY_OK;

@@ -221,17 +221,26 @@ enum sy_status nas_supernet_score(struct nas_supernet *net, int64_t batch,
     return SY_OK;
 }
 
+/* Batches that cover the domain with the most held-out images. */
+static int64_t held_batches(const struct nas_supernet *net)
+{
+    int64_t batches = 1;
+    for (int d = 0; d < net->data.count; d++) {
+        int64_t all = dom_loader_images(net->data.valid[d]);
+        int64_t needed = (all + net->scored[d] - 1) / net->scored[d];
+        batches = needed > batches ? needed : batches;
+    }
+    return batches;
+}
+
 enum sy_status nas_supernet_accuracy(struct nas_supernet *net,
                                      const struct sy_path *paths,
                                      double *accuracy, struct sy_error *err)
 {
     struct nas_proposal proposals[SY_MAX_DOMAINS] = {0};
     double one[SY_MAX_DOMAINS];
-    int64_t batches = 1;
+    int64_t batches = held_batches(net);
     for (int d = 0; d < net->data.count; d++) {
-        int64_t all = dom_loader_images(net->data.valid[d]);
-        int64_t needed = (all + net->scored[d] - 1) / net->scored[d];
-        batches = needed > batches ? needed : batches;
         proposals[d].path = paths[d];
         accuracy[d] = 0;
     }
@@ -242,4 +251,50 @@ enum sy_status nas_supernet_accuracy(struct nas_supernet *net,
         }
     }
     return SY_OK;
+}
+
+int nas_supernet_images(const struct nas_supernet *net, int domain)
+{
+    return (int)held_batches(net) * net->scored[domain];
+}
+
+/* Of the batch that was scored last: p(label) of the domain's images. */
+static void take_likelihood(const struct nas_supernet *net, int d, float *room,
+                            float *p)
+{
+    int classes = net->network->domain[d].classes;
+    const float *outputs = sy_tape_outputs(net->tape, d);
+    for (int i = 0; i < net->scored[d]; i++) {
+        sy_head_classify.answer(outputs + (size_t)i * (size_t)classes, classes,
+                                1.0, room);
+        p[i] = room[net->labels[d][i]];
+    }
+}
+
+enum sy_status nas_supernet_likelihood(struct nas_supernet *net,
+                                       const struct sy_path *paths,
+                                       float *const *p, struct sy_error *err)
+{
+    enum sy_status status = SY_OK;
+    struct nas_proposal proposals[SY_MAX_DOMAINS] = {0};
+    double one[SY_MAX_DOMAINS];
+    int classes = 0;
+    for (int d = 0; d < net->data.count; d++) {
+        int these = net->network->domain[d].classes;
+        classes = these > classes ? these : classes;
+        proposals[d].path = paths[d];
+    }
+    float *room = sy_alloc((size_t)classes * sizeof *room);
+    if (room == NULL) {
+        return sy_fail(err, SY_NO_MEMORY, "search: no memory");
+    }
+    for (int64_t i = 0; i < held_batches(net); i++) {
+        SY_TRY_OUT(nas_supernet_score(net, i, proposals, 1, one, err));
+        for (int d = 0; d < net->data.count; d++) {
+            take_likelihood(net, d, room, p[d] + i * net->scored[d]);
+        }
+    }
+out:
+    sy_free(room);
+    return status;
 }

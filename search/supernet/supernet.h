@@ -92,4 +92,15 @@ enum sy_status nas_supernet_accuracy(struct nas_supernet *net,
                                      double *accuracy,
                                      struct sy_error *err) SY_MUST_USE;
 
+/*
+ * The probability of the label of each held-out image, nas_supernet_images of
+ * them in p[domain], for one path per domain. The images are those of
+ * nas_supernet_accuracy; a domain that has fewer shows some again.
+ */
+int nas_supernet_images(const struct nas_supernet *net, int domain);
+enum sy_status nas_supernet_likelihood(struct nas_supernet *net,
+                                       const struct sy_path *paths,
+                                       float *const *p,
+                                       struct sy_error *err) SY_MUST_USE;
+
 #endif

@@ -33,7 +33,7 @@ static const char full_text[] =
     "\"temperature\":3,\"floor\":0.75},"
     "\"routes\":{\"kind\":\"cascade\",\"exit\":\"reject\",\"epsilon\":0.25,"
     "\"delta\":0.375,\"cost\":0.5,\"detection\":0.75,"
-    "\"background\":\"none\",\"members\":5},"
+    "\"background\":\"none\",\"members\":5,\"experts\":[\"main\",\"e1\"]},"
     "\"augment\":{\"shift\":4,\"cutout\":5,\"flip\":[\"c_3\",\"elsewhere\"]}}}";
 
 static const char search_text[] =
@@ -95,6 +95,8 @@ START_TEST(every_key_is_read)
     ck_assert_double_eq(train->routes.detection, 0.75);
     ck_assert_str_eq(train->routes.background, "none");
     ck_assert_int_eq(train->routes.members, 5);
+    ck_assert_int_eq(train->routes.expert_count, 2);
+    ck_assert_str_eq(train->routes.expert[1], "e1");
     ck_assert(!train->balance_domains);
     ck_assert_double_eq(train->norm_momentum, 0.6);
     ck_assert_double_eq(train->checkpoint_every_s, 7);
@@ -244,6 +246,16 @@ START_TEST(a_search_takes_from_training_what_it_leaves_out)
     ck_assert_int_eq(search->reward_batch, 20);
     ck_assert_int_eq(search->reward_paths, 4);
     ck_assert_int_eq(search->final_paths, 16);
+    ck_assert_int_eq(search->ensemble.members, 0);
+    nas_config_release(&config);
+    sy_check_ok(load(small_text, "search.target=100",
+                     "search.ensemble={\"paths\":9,\"population\":4}"),
+                err);
+    ck_assert_int_eq(search->ensemble.members, 3);
+    ck_assert_int_eq(search->ensemble.paths, 9);
+    ck_assert_int_eq(search->ensemble.population, 4);
+    nas_config_release(&config);
+    sy_check_ok(load(small_text, "search.target=100", "train.batch=20"), err);
     ck_assert_double_eq(search->optimiser.rate, 0.1);
     ck_assert_double_eq(search->op_warmup, 0.25);
     ck_assert_double_eq(search->controller.travel, 100);
@@ -432,6 +444,8 @@ static const struct {
     {"train.routes.detection=0.4", "train.routes.detection: "},
     {"train.routes.background=1", "train.routes.background: "},
     {"train.routes.members=1", "train.routes.members: "},
+    {"train.routes.experts=[]", "train.routes.experts: "},
+    {"train.routes.experts=[3]", "train.routes.experts[0]: "},
     {"train.routes={\"kind\":\"cascade\",\"exit\":\"reject\"}",
      "train.routes.background: expected the label"},
     {"train.norm_momentum=0", "train.norm_momentum: "},
@@ -458,6 +472,12 @@ static const struct {
     {"search={\"target\":[5,6],\"common_path\":true}",
      "search.common_path: one path for"},
     {"train.distil=1.5", "train.distil: "},
+    {"search={\"target\":5,\"ensemble\":{\"members\":5}}",
+     "search.ensemble.members: "},
+    {"search={\"target\":5,\"ensemble\":{\"paths\":1}}",
+     "search.ensemble.paths: "},
+    {"search={\"target\":5,\"ensemble\":{},\"common_path\":true}",
+     "search.ensemble: has paths"},
     {"search={\"target\":5,\"op_warmup\":0.5}", "search.controller: delay"},
     {"search={\"target\":5,\"width_warmup\":0.5}", "search.controller: delay"},
     {"search={\"target\":5,\"op_warmup_from\":2}", "search.op_warmup_from: "},

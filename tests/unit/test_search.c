@@ -38,6 +38,7 @@ static const struct way {
     {{{"search.target=[7000,9000]", "search.targets={\"few\":9000}",
        "search.shared_prefix=1"}},
      9},
+    {{{"search.ensemble={\"members\":3,\"paths\":6,\"population\":2}"}}, 9},
     {{{"search.controller.kind=random", "train.balance_domains=false",
        "search.op_warmup=0", "search.controller.delay=0"}},
      8}, /* 2 x 62 / (5 + 9 + 2) */
@@ -254,6 +255,41 @@ START_TEST(several_targets_give_several_experts_with_a_common_beginning)
 }
 END_TEST
 
+START_TEST(candidates_of_the_search_become_members_of_an_ensemble)
+{
+    static const struct way breeding = {
+        {{"search.ensemble={\"members\":3,\"paths\":8,\"population\":3}",
+          "search.controller.travel=0.01"}},
+        9};
+    struct nas_search_report report;
+    struct nas_config config;
+    struct sy_paths *paths = sy_alloc_zero(1, sizeof *paths);
+    int members = 0;
+    put_files();
+    sy_check_ok(search(&breeding, "run", 1, false, false, &report), err);
+    sy_load_small_job(&config, &breeding.sets);
+    sy_check_ok(sy_paths_load(paths, sy_check_path("run/paths.json"),
+                              &config.network, &err),
+                err);
+    for (int i = 0; i < paths->count; i++) {
+        const struct sy_paths_entry *entry = &paths->entry[i];
+        members += entry->expert[0] == 'n';
+        ck_assert(entry->expert[0] == 'n' ||
+                  strcmp(entry->expert, "main") == 0);
+        for (int j = 0; j < i; j++) {
+            ck_assert(strcmp(paths->entry[j].domain, entry->domain) != 0 ||
+                      memcmp(paths->entry[j].path.block, entry->path.block,
+                             sizeof entry->path.block) != 0);
+        }
+    }
+    ck_assert_int_eq(paths->count, report.domain_count + members);
+    ck_assert_int_gt(members, 0);
+    ck_assert_int_le(members, 3 * report.domain_count);
+    sy_free(paths);
+    nas_config_release(&config);
+}
+END_TEST
+
 START_TEST(another_search_does_not_resume)
 {
     struct nas_search_report report;
@@ -338,6 +374,7 @@ static Suite *suite(void)
                         0, (int)(sizeof bad / sizeof bad[0]));
     tcase_add_test(
         tc, several_targets_give_several_experts_with_a_common_beginning);
+    tcase_add_test(tc, candidates_of_the_search_become_members_of_an_ensemble);
     tcase_add_test(tc, another_search_does_not_resume);
     tcase_add_test(
         tc, a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint);

@@ -7,6 +7,7 @@
  * where no gate weighs answers: the oracle divides in another order.)
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -367,6 +368,114 @@ START_TEST(a_cascade_that_ends_at_its_first_stage_costs_that_stage)
 }
 END_TEST
 
+/* Whether two paths take the same blocks in all layers up to this stage. */
+static bool same_up_to(const struct sy_path *a, const struct sy_path *b,
+                       int stage)
+{
+    for (int l = 0; l < stage && l < a->layer_count; l++) {
+        if (a->block[l] != b->block[l]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Blocks and multiply-adds of experts of one domain together: every stage of
+ * each, but for those up to which an earlier one goes the same way. The tree
+ * that their paths form is walked block by block, apart from route.c.
+ */
+static void count_union(const struct sy_network *network, const int *expert,
+                        int count, int *blocks, int64_t *madds)
+{
+    *blocks = 0;
+    *madds = 0;
+    for (int i = 0; i < count; i++) {
+        const struct sy_expert *e = &network->expert[expert[i]];
+        for (int s = 0; s < sy_network_stages(network); s++) {
+            bool run = false;
+            for (int j = 0; j < i && !run; j++) {
+                run = same_up_to(&network->expert[expert[j]].path, &e->path, s);
+            }
+            int unit = sy_network_stage_unit(network, s, &e->path, e->domain);
+            bool is_block = s > 0 && s <= e->path.layer_count;
+            *madds += run ? 0 : network->unit[unit].cost.madds;
+            *blocks +=
+                !run && is_block && network->unit[unit].plan.node_count > 0;
+        }
+    }
+}
+
+START_TEST(a_second_stage_costs_only_what_lies_behind_the_shared_beginning)
+{
+    static struct bench b;
+    char text[512];
+    int shared = 0, whole = 0;
+    for (uint64_t seed = 1; seed <= NETWORKS; seed++) {
+        int expert[2] = {0, 1 + (int)(seed % (EXPERTS - 1))};
+        int blocks, first_blocks;
+        int64_t madds, first_madds;
+        make_network(&b, seed);
+        (void)snprintf(text, sizeof text,
+                       "{\"kind\":\"cascade\",\"stages\":[{\"exit\":"
+                       "\"confidence\",\"threshold\":2,\"route\":{\"kind\":"
+                       "\"expert\",\"expert\":\"e0\"}},{\"route\":{\"kind\":"
+                       "\"expert\",\"expert\":\"e%d\"}}]}",
+                       expert[1]);
+        set_route(b.network, 0, text);
+        start_network(&b, 1);
+        b.request[0].domain = 0;
+        sy_executor_run(b.executor, &b.request[0], 1, NULL);
+        count_union(b.network, expert, 1, &first_blocks, &first_madds);
+        count_union(b.network, expert, 2, &blocks, &madds);
+        ck_assert_int_eq(b.request[0].taken.ran.count, 2);
+        ck_assert_int_eq(b.request[0].blocks, blocks);
+        ck_assert_int_eq(b.request[0].madds, madds);
+        int second =
+            blocks_on_ways(b.network, &b.request[0].taken) - first_blocks;
+        ck_assert_int_eq(b.request[0].reused, second - (blocks - first_blocks));
+        shared += b.request[0].reused > 0;
+        whole += b.request[0].reused == 0;
+        end(&b);
+    }
+    ck_assert_int_gt(shared, NETWORKS / 4);
+    ck_assert_int_gt(whole, 0);
+}
+END_TEST
+
+START_TEST(an_ensemble_of_three_runs_the_union_of_its_paths)
+{
+    static struct bench b;
+    int parted = 0;
+    for (uint64_t seed = 1; seed <= NETWORKS; seed++) {
+        const int expert[3] = {0, 2, 4};
+        int blocks, alone, apart = 0;
+        int64_t madds, alone_madds;
+        make_network(&b, seed);
+        set_route(b.network, 0,
+                  "{\"kind\":\"ensemble\",\"members\":["
+                  "{\"kind\":\"expert\",\"expert\":\"e0\"},"
+                  "{\"kind\":\"expert\",\"expert\":\"e2\"},"
+                  "{\"kind\":\"expert\",\"expert\":\"e4\"}]}");
+        start_network(&b, 1);
+        b.request[0].domain = 0;
+        sy_executor_run(b.executor, &b.request[0], 1, NULL);
+        count_union(b.network, expert, 3, &blocks, &madds);
+        ck_assert_int_eq(b.request[0].taken.ran.count, 3);
+        ck_assert_int_eq(b.request[0].blocks, blocks);
+        ck_assert_int_eq(b.request[0].madds, madds);
+        for (int i = 0; i < 3; i++) {
+            count_union(b.network, &expert[i], 1, &alone, &alone_madds);
+            apart += alone;
+        }
+        ck_assert_int_eq(b.request[0].reused, apart - blocks);
+        parted += blocks < apart;
+        end(&b);
+    }
+    ck_assert_int_gt(parted, NETWORKS / 4);
+}
+END_TEST
+
 START_TEST(an_answer_that_is_no_number_fails_its_request_only)
 {
     static struct bench b;
@@ -553,6 +662,9 @@ int main(void)
     tcase_add_test(
         tc, a_budget_is_kept_and_ends_with_an_answer_from_the_least_one_on);
     tcase_add_test(tc, a_cascade_that_ends_at_its_first_stage_costs_that_stage);
+    tcase_add_test(
+        tc, a_second_stage_costs_only_what_lies_behind_the_shared_beginning);
+    tcase_add_test(tc, an_ensemble_of_three_runs_the_union_of_its_paths);
     tcase_add_test(tc, an_answer_that_is_no_number_fails_its_request_only);
     tcase_add_test(tc, an_ensembles_outputs_are_logarithms_of_its_answer);
     tcase_add_test(tc, the_root_gate_finds_the_domain_or_abstains);

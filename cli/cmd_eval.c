@@ -259,11 +259,13 @@ static enum sy_status find(struct evaluated *of,
 {
     const struct sy_network *network = session->network;
     if (sy_network_root_gate(network) < 0) {
-        return asked->foreign_count == 0
+        return asked->foreign_count == 0 && asked->find.jpeg == 0
                    ? SY_OK
                    : sy_fail(err, SY_BAD_INPUT,
-                             "--foreign: %s has no root gate that could "
-                             "abstain; see train.root",
+                             "--%s: %s has no root gate that could look at "
+                             "images without their domain; see train.root",
+                             asked->foreign_count > 0 ? "foreign"
+                                                      : "reencode-jpeg",
                              session->artefact.path);
     }
     for (int i = 0; i < of->count + asked->foreign_count; i++) {
@@ -390,9 +392,7 @@ static const struct cli_option options[] = {
     {"batch", CLI_INT, "N", "images at a time (default: 32)", 1,
      NAS_SCORE_BATCH, false},
     {"each", CLI_FLAG, NULL,
-     "with --json: a 1 or 0 for every image, right or "
-     "not",
-     0, 0, false},
+     "with --json: a 1 or 0 for every image, right or not", 0, 0, false},
     {"reencode-jpeg", CLI_INT, "Q",
      "images without their domain through a JPEG of that quality first", 1, 100,
      false},

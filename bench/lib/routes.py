@@ -26,6 +26,7 @@ import subprocess
 import sys
 
 import common
+import routes_check
 import routes_rare
 from study import Study, by_name, mcnemar, mean, say, sign_flip
 
@@ -304,6 +305,8 @@ def main():
     parser.add_argument("--short", action="store_true",
                         help="few domains and passes: shows that all of it "
                         "works, the numbers mean nothing")
+    parser.add_argument("--check", action="store_true",
+                        help="statistics and verdicts on made-up numbers")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--seeds", default="")
     parser.add_argument("--data", default="../shared/data")
@@ -311,6 +314,9 @@ def main():
     parser.add_argument("--models", default="")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
+    if args.check:
+        routes_check.check(sys.modules[__name__])
+        return
     args.seeds = [int(seed) for seed in
                   (args.seeds or ("1" if args.short else "1,2,3")).split(",")]
     out = args.out or ("runs/routes-short" if args.short else "runs/routes")

@@ -55,21 +55,11 @@ void nas_evolution_release(struct nas_evolution *evolution)
     *evolution = (struct nas_evolution){0};
 }
 
-static bool same_path(const struct sy_path *a, const struct sy_path *b)
-{
-    for (int l = 0; l < a->layer_count; l++) {
-        if (a->block[l] != b->block[l]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool is_known(const struct nas_evolution *evolution,
                      const struct sy_path *path)
 {
     for (int i = 0; i < evolution->count; i++) {
-        if (same_path(&evolution->path[i], path)) {
+        if (sy_path_equal(&evolution->path[i], path)) {
             return true;
         }
     }

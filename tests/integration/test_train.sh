@@ -116,5 +116,22 @@ for row in root["rows"]:
 assert 0.5 < root["balanced_accuracy"] <= 1, root
 PY
 say "eval tells what the root gate confuses"
+run 0 sy eval m/gates --data data --reencode-jpeg 5 --batch 1 --each --json
+mv out jpeg.json
+run 0 sy eval m/gates --data data --expert main --json
+python3 - <<'PY'
+import json
+report, alone = json.load(open("jpeg.json")), json.load(open("out"))
+for row, other in zip(report["domains"], alone["domains"]):
+    assert len(row["right"]) == row["n"], row
+    assert row["right"].count("1") == round(row["top1"] * row["n"]), row
+    assert [e["name"] for e in other["experts"]] == ["main"], other
+    assert "right" not in other
+PY
+say "eval asks one expert alone, and the root gate through a JPEG"
 run 2 sy eval m/first --data data --foreign glyphs
-says err "has no root gate that could abstain"
+says err "--foreign: " && says err "has no root gate"
+run 2 sy eval m/first --data data --reencode-jpeg 75
+says err "--reencode-jpeg: "
+run 2 sy eval m/gates --data data --expert nobody
+says err 'no domain has an expert "nobody"'

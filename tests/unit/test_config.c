@@ -445,7 +445,7 @@ static const struct {
     {"train.routes.background=1", "train.routes.background: "},
     {"train.routes.members=1", "train.routes.members: "},
     {"train.routes.experts=[]", "train.routes.experts: "},
-    {"train.routes.experts=[3]", "train.routes.experts[0]: "},
+    {"train.routes.experts=[3]", "train.routes.experts: [0]: expected"},
     {"train.routes={\"kind\":\"cascade\",\"exit\":\"reject\"}",
      "train.routes.background: expected the label"},
     {"train.norm_momentum=0", "train.norm_momentum: "},

@@ -130,6 +130,9 @@ START_TEST(the_report_and_the_file_say_the_same_paths)
             ck_assert(
                 sy_path_equal(&paths.entry[d].path, &paths.entry[0].path));
         }
+        while (paths.entry[at + 1].expert[0] == 'n') {
+            at++; /* members of an ensemble */
+        }
     }
     ck_assert_int_eq(paths.count, at);
     ck_assert_double_eq(report.domain[2].accuracy, 1.0); /* of one class */
@@ -278,8 +281,7 @@ START_TEST(candidates_of_the_search_become_members_of_an_ensemble)
                   strcmp(entry->expert, "main") == 0);
         for (int j = 0; j < i; j++) {
             ck_assert(strcmp(paths->entry[j].domain, entry->domain) != 0 ||
-                      memcmp(paths->entry[j].path.block, entry->path.block,
-                             sizeof entry->path.block) != 0);
+                      !sy_path_equal(&paths->entry[j].path, &entry->path));
         }
     }
     ck_assert_int_eq(paths->count, report.domain_count + members);

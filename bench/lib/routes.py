@@ -121,6 +121,13 @@ def ended_first(row):
     return 0.0 if alone else first["answered"] / row["n"]
 
 
+def made_worse(row, last):
+    """The share that the last expert answers rightly and the route wrongly:
+    what a cascade's promise is about."""
+    return mean(theirs > ours
+                for ours, theirs in zip(row["right"], last["right"]))
+
+
 def print_kind(kind, seeds, us):
     print(f"\n{kind}, seed by seed")
     print(f"{'domain':<12}{'seed':>5}{'top-1':>8}{'main':>8}{'MAdds':>7}"
@@ -182,10 +189,13 @@ def judge_kind(goals, seeds, us, kind, epsilon):
     if kind == "cascade":
         goals.add(f"{kind}: domains of {len(names)} where 10 to 90 % end at "
                   "the first stage", "at least 3", parted, 3, False, "domains")
-        below = max(seeds[s]["main"][n]["top1"] - seeds[s][kind][n]["top1"]
-                    for s, n in every)
-        goals.add("cascade: furthest below its last expert on test images",
-                  f"at most the promised {epsilon}", below, epsilon, True,
+        lost = [made_worse(seeds[s][kind][n], seeds[s]["main"][n])
+                for s, n in every]
+        print("        made worse, by domain and seed: "
+              + ", ".join(f"{share:.4f}" for share in lost))
+        goals.add(f"cascade: promises (at most {epsilon} made worse, with "
+                  "probability 0.9) that hold on test images", "at least 0.9",
+                  mean(share <= epsilon for share in lost), 0.9, False,
                   "share")
 
 

@@ -69,7 +69,7 @@ struct nas_search_config {
     int reward_paths;      /* proposals that are scored on them */
     int final_paths;       /* of which the result is the best */
     struct nas_evolution_options ensemble; /* of paths beside these */
-    bool common_path;      /* one controller and one path for all domains */
+    bool common_path; /* one controller and one path for all domains */
     char latency_table[NAS_CONFIG_FILE_BYTES]; /* where cost is latency */
     struct nas_optimiser_config optimiser;     /* of the supernet's weights */
 };

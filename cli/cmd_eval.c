@@ -319,11 +319,11 @@ static enum sy_status open_session(struct cli_session *session,
             return status;
         }
     }
-    const struct cli_session_options options = {
+    const struct cli_session_options opened = {
         .threads = (int)cli_int(args, "threads", 0),
         .max_requests = NAS_SCORE_BATCH,
         .weights = cli_weights(args)};
-    SY_TRY(cli_session_start(session, network, artefact.label, &options, err));
+    SY_TRY(cli_session_start(session, network, artefact.label, &opened, err));
     session->artefact = artefact;
     return SY_OK;
 }

@@ -148,7 +148,8 @@ static enum sy_status start_engine(struct srv_server *server,
                                                 .half_weights = s->half_weights,
                                                 .max_batch = s->max_batch};
     SY_TRY(srv_repository_new(&server->context.repository, &repository, err));
-    struct srv_stage_options stage = {.max_us = s->pack_max_us};
+    struct srv_stage_options stage = {.max_us = s->pack_max_us,
+                                      .share = (double)s->pack_share / 100};
     snprintf(stage.pack_keys, sizeof stage.pack_keys, "%s", s->pack_keys);
     SY_TRY(srv_stage_check_keys(stage.pack_keys, err));
     SY_TRY(srv_swaps_new(&server->context.swaps, server->context.repository,

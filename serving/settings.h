@@ -76,6 +76,9 @@
     TEXT(keys, "keys", "FILE", "", true, "API keys (--make-key makes one)")    \
     TEXT(pack_keys, "pack-keys", "FILE", "", false,                            \
          "public keys, one of which an expert pack must be signed with")       \
+    INT(pack_share, "pack-share", "N", 6, 1, 100, false,                       \
+        "percent of the time that checking a pack may run while others work; " \
+        "100: all of it")                                                      \
     INT(pack_max_us, "pack-max-us", "N", 0, 0, 1 << 30, false,                 \
         "that a staged pack may take for an image alone; 0: any")              \
     FLAG(insecure_admin, "insecure-admin", true,                               \

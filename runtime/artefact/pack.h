@@ -146,8 +146,10 @@ struct sy_pack_probed {
     double us_mean; /* of one image and expert, alone, after one to warm up */
 };
 
-/* Probabilities may differ by this much between instruction sets. */
-#define SY_PACK_PROBE_TOLERANCE 1e-3
+/* Probabilities may differ by this much between instruction sets, and where
+   weights are stored in half the width. */
+#define SY_PACK_PROBE_TOLERANCE      1e-3
+#define SY_PACK_PROBE_TOLERANCE_HALF 1e-2
 
 /*
  * Runs the probes of every domain through every expert of it in `snapshot`

@@ -21,7 +21,7 @@ struct probing {
     struct sy_executor *executor;
     float *image, *answers;
     struct sy_pack_probed probed;
-    double us;
+    double us, tolerance;
     int64_t runs;
 };
 
@@ -74,7 +74,7 @@ static enum sy_status compare(struct probing *p,
     for (size_t i = 0; i < wanted->count; i++) {
         double difference =
             fabs((double)p->answers[i] - (double)wanted->data[i]);
-        if (!(difference <= SY_PACK_PROBE_TOLERANCE)) {
+        if (!(difference <= p->tolerance)) {
             return sy_fail(err, SY_BAD_INPUT,
                            "pack %s: probe %zu of domain \"%s\", expert "
                            "\"%s\": class %zu: expected the probability %.6f, "
@@ -144,9 +144,14 @@ enum sy_status sy_pack_probe(const struct sy_pack *pack,
                              struct sy_error *err)
 {
     enum sy_status status = SY_OK;
-    struct probing p = {.pack = pack, .probed = {.same_bits = true}};
+    struct probing p = {.pack = pack,
+                        .probed = {.same_bits = true},
+                        .tolerance = SY_PACK_PROBE_TOLERANCE};
     const struct sy_network *network = sy_snapshot_network(snapshot);
     size_t room = answers_room(pack, &p.probed.images);
+    if (sy_snapshot_weights(snapshot) == SY_WEIGHTS_HALF) {
+        p.tolerance = SY_PACK_PROBE_TOLERANCE_HALF;
+    }
     if (p.probed.images > 0) {
         p.image =
             sy_alloc(sy_shape_floats(network->spec.input) * sizeof(float));

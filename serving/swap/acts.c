@@ -16,9 +16,6 @@
 #include "runtime/base/rest.h"
 #include "serving/swap/swap_private.h"
 
-/* Of the time, while others work. */
-#define STAGER_SHARE 0.06
-
 /* Of what was read for staging, beyond the next pack. */
 #define MAX_KEPT_BYTES (INT64_C(128) << 20)
 
@@ -388,7 +385,7 @@ void srv_swaps_stage(struct srv_swaps *swaps, struct srv_swap_call *call)
                                     .max_us = call->max_us,
                                     .dry_run = call->dry_run};
     int64_t start_ns = sy_now_ns();
-    sy_rest_set(STAGER_SHARE);
+    sy_rest_set(swaps->options.share > 0 ? swaps->options.share : 1.0);
     (void)make(&call->staged, &swaps->options, &input, &call->err);
     call->stage_ns = sy_now_ns() - start_ns;
 }

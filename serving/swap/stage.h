@@ -35,6 +35,8 @@ struct srv_stage_options {
     /* File of public keys, one a line; "": any pack. */
     char pack_keys[SY_PATH_BYTES];
     int64_t max_us; /* that a candidate may take for an image; 0: any */
+    /* Of the time that staging may run while others work (rest.h); 0: all. */
+    double share;
 };
 
 /* Memory of packed weights: what the candidate adds, what it shares with what

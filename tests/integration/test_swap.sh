@@ -6,14 +6,14 @@ set -eu
 : "${SY_MAKE_PACK:?}"
 # shellcheck source=tests/integration/server.sh
 . "$SY_SOURCE_DIR/tests/integration/server.sh"
-[ -z "${SY_SANITIZED:-}" ] && few=1 || few=4 # sanitizers are slow
+[ -z "${SY_SANITIZED:-}" ] && few=1 share=6 || few=4 share=100 # they are slow
 kills=${SY_KILLS:-$((12 / few))}
 swaps=${SY_SWAPS:-$((40 / few))}
 driver=$SY_SOURCE_DIR/tests/integration/swaps.py
 
 start_server() { # ARGUMENT...
     : >listen
-    "$SY_PROGRAM" serve models --port 0 "$@" >listen 2>log &
+    "$SY_PROGRAM" serve models --port 0 --pack-share "$share" "$@" >listen 2>log &
     server=$!
     await_address listen
     for _ in $(seq 400); do

@@ -508,6 +508,37 @@ START_TEST(probes_reproduce_on_the_applied_network_and_nowhere_else)
 }
 END_TEST
 
+static void near_answer(json_t *root, struct sy_st_entry *entry, int *count)
+{
+    (void)root;
+    float *p = sy_forge_numbers(
+        sy_forge_entry(entry, *count, "probe.digits.main.probabilities"));
+    p[4] = p[4] > 0.5F ? p[4] - 0.005F : p[4] + 0.005F;
+}
+
+START_TEST(probes_may_differ_more_with_weights_of_half_the_width)
+{
+    struct sy_error err = {0};
+    struct sy_pack_probed probed;
+    struct sy_snapshot *snapshot = NULL;
+    struct sy_snapshot_options options = {
+        .label = "p", .weights = SY_WEIGHTS_HALF, .shared = true};
+    char id[SY_PACK_ID_BYTES];
+    write_pack(next, base, id);
+    sy_forge_pack(path, near_answer);
+    struct sy_pack *pack = open_pack();
+    sy_check_fails(probe(pack, apply(base, pack, NULL), &probed, &err),
+                   SY_BAD_INPUT, err);
+    sy_check_ok(
+        sy_snapshot_make(&snapshot, apply(base, pack, NULL), &options, &err),
+        err);
+    sy_check_ok(sy_pack_probe(pack, snapshot, NULL, &probed, &err), err);
+    ck_assert_double_gt(probed.largest, SY_PACK_PROBE_TOLERANCE);
+    sy_snapshot_unref(snapshot);
+    sy_pack_close(pack);
+}
+END_TEST
+
 static void other_signature(json_t *root, struct sy_st_entry *entry, int *count)
 {
     (void)entry, (void)count;
@@ -715,6 +746,7 @@ static Suite *suite(void)
         tc, a_hash_that_the_network_does_not_have_is_refused_when_applied);
     tcase_add_test(tc,
                    probes_reproduce_on_the_applied_network_and_nowhere_else);
+    tcase_add_test(tc, probes_may_differ_more_with_weights_of_half_the_width);
     tcase_add_test(tc, signatures_are_checked_against_the_trusted_keys);
     tcase_add_test(tc, stored_packs_are_found_kept_and_discarded);
     tcase_add_test(tc, a_model_is_what_current_names_with_its_packs);

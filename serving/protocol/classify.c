@@ -22,18 +22,6 @@
 
 enum { TOP_CLASSES = 5 };
 
-static void start(void *state, srv_wake_fn wake, void *waiter)
-{
-    srv_work_start(state, wake, waiter);
-}
-
-static void release(void *state)
-{
-    struct srv_work *work = state;
-    srv_job_unref(work->job);
-    sy_free(work);
-}
-
 static void put_route(struct srv_text *text, const struct srv_job *job);
 
 /* The answer to an image of none of the domains. */
@@ -108,21 +96,11 @@ static void put_route(struct srv_text *text, const struct srv_job *job)
     srv_text_puts(text, "}");
 }
 
-static void cancel(void *state)
+static void answer(struct srv_work *work, struct srv_reply *reply)
 {
-    srv_work_cancel(state);
-}
-
-static void finish(void *state, struct srv_reply *reply)
-{
-    struct srv_work *work = state;
-    if (!srv_work_done(work, reply)) {
-        return;
-    }
     struct srv_text text = {0};
     put_answer(&text, work->job);
     srv_reply_take(reply, 200, "application/json", text.data, text.bytes);
-    srv_work_answered(work, reply);
 }
 
 /* Decodes and resizes the picture into the job's one image. */
@@ -171,7 +149,7 @@ static enum sy_status read_count(int64_t *count, const char *key, int64_t most,
 }
 
 /* A job for the picture; all that can be wrong with the request is here. */
-static enum sy_status parse(struct srv_job **job, struct srv_context *server,
+static enum sy_status parse(struct srv_work *work,
                             const struct srv_model *model,
                             const struct srv_request *in, struct sy_error *err)
 {
@@ -186,17 +164,14 @@ static enum sy_status parse(struct srv_job **job, struct srv_context *server,
     SY_TRY(read_count(&params.deadline_us, "deadline_us", SRV_MAX_TIMEOUT_US,
                       in, err));
     params.timeout_ns = params.deadline_us * 1000;
-    SY_TRY(srv_batcher_room(server->batcher, model->live, model->domain, err));
-    struct srv_job *made = NULL;
-    SY_TRY(srv_admit(&made, model, &params, 1, err));
-    enum sy_status status = fill_image(made, in, err);
-    if (status != SY_OK) {
-        srv_job_unref(made);
-        return status;
-    }
-    *job = made;
-    return SY_OK;
+    SY_TRY(srv_batcher_room(work->server->batcher, model->live, model->domain,
+                            err));
+    SY_TRY(srv_admit(&work->job, model, &params, 1, err));
+    return fill_image(work->job, in, err);
 }
+
+static const struct srv_work_kind kind = {
+    .bytes = sizeof(struct srv_work), .parse = parse, .answer = answer};
 
 void srv_classify(void *context, const struct srv_request *in,
                   struct srv_reply *reply, struct srv_later *later)
@@ -209,23 +184,5 @@ void srv_classify(void *context, const struct srv_request *in,
         srv_reply_failure(reply, &err);
         return;
     }
-    model.ticket = srv_trial_ticket(in->id);
-    struct srv_work *work = sy_alloc_zero(1, sizeof *work);
-    if (work == NULL) {
-        srv_reply_error(reply, 500, "out of memory");
-        goto out;
-    }
-    srv_work_open(work, server, in);
-    if (parse(&work->job, server, &model, in, &err) != SY_OK) {
-        srv_work_refuse(work, &model, &err, reply);
-        sy_free(work);
-        goto out;
-    }
-    *later = (struct srv_later){.state = work,
-                                .start = start,
-                                .cancel = cancel,
-                                .finish = finish,
-                                .release = release};
-out:
-    srv_model_release(&model);
+    srv_work_run(&kind, server, &model, in, reply, later);
 }

@@ -5,35 +5,35 @@
  * header that does not fit the body, a full queue; only then is the body
  * parsed.
  */
-#include "runtime/base/memory.h"
 #include "serving/protocol/infer.h"
 #include "serving/protocol/oip.h"
 #include "serving/protocol/work.h"
 
 /* A request between parsing and answering. */
 struct infer_call {
-    struct srv_work work; /* its job is infer.job */
+    struct srv_work work; /* first; its job is infer.job */
     struct srv_infer infer;
 };
 
-static void start(void *state, srv_wake_fn wake, void *waiter)
+static enum sy_status parse(struct srv_work *work,
+                            const struct srv_model *model,
+                            const struct srv_request *in, struct sy_error *err)
 {
-    struct infer_call *call = state;
-    srv_work_start(&call->work, wake, waiter);
+    struct infer_call *call = (struct infer_call *)work;
+    struct srv_context *server = work->server;
+    struct srv_infer_body body;
+    SY_TRY(srv_infer_split(&body, in->inference_header, in->body,
+                           in->body_bytes, err));
+    SY_TRY(srv_batcher_room(server->batcher, model->live, model->domain, err));
+    SY_TRY(
+        srv_infer_parse(&call->infer, model, &body, server->max_images, err));
+    work->job = call->infer.job;
+    return SY_OK;
 }
 
-static void cancel(void *state)
+static void answer(struct srv_work *work, struct srv_reply *reply)
 {
-    struct infer_call *call = state;
-    srv_work_cancel(&call->work);
-}
-
-static void finish(void *state, struct srv_reply *reply)
-{
-    struct infer_call *call = state;
-    if (!srv_work_done(&call->work, reply)) {
-        return;
-    }
+    struct infer_call *call = (struct infer_call *)work;
     struct srv_text text = {0};
     size_t json_bytes = 0;
     srv_infer_encode(&call->infer, &text, &json_bytes);
@@ -45,30 +45,15 @@ static void finish(void *state, struct srv_reply *reply)
         srv_reply_header(reply, SRV_INFER_HEADER, "%zu", json_bytes);
     }
     reply->compressible = true;
-    srv_work_answered(&call->work, reply);
 }
 
-static void release(void *state)
+static void release(struct srv_work *work)
 {
-    struct infer_call *call = state;
-    srv_infer_release(&call->infer);
-    sy_free(call);
+    srv_infer_release(&((struct infer_call *)work)->infer);
 }
 
-static enum sy_status parse(struct infer_call *call,
-                            const struct srv_model *model,
-                            const struct srv_request *in, struct sy_error *err)
-{
-    struct srv_context *server = call->work.server;
-    struct srv_infer_body body;
-    SY_TRY(srv_infer_split(&body, in->inference_header, in->body,
-                           in->body_bytes, err));
-    SY_TRY(srv_batcher_room(server->batcher, model->live, model->domain, err));
-    SY_TRY(
-        srv_infer_parse(&call->infer, model, &body, server->max_images, err));
-    call->work.job = call->infer.job;
-    return SY_OK;
-}
+static const struct srv_work_kind kind = {sizeof(struct infer_call), parse,
+                                          answer, release};
 
 SRV_HANDLER(srv_oip_infer)
 {
@@ -80,23 +65,5 @@ SRV_HANDLER(srv_oip_infer)
         srv_reply_failure(reply, &err);
         return;
     }
-    model.ticket = srv_trial_ticket(in->id);
-    struct infer_call *call = sy_alloc_zero(1, sizeof *call);
-    if (call == NULL) {
-        srv_reply_error(reply, 500, "out of memory");
-        goto out;
-    }
-    srv_work_open(&call->work, server, in);
-    if (parse(call, &model, in, &err) != SY_OK) {
-        srv_work_refuse(&call->work, &model, &err, reply);
-        sy_free(call);
-        goto out;
-    }
-    *later = (struct srv_later){.state = call,
-                                .start = start,
-                                .cancel = cancel,
-                                .finish = finish,
-                                .release = release};
-out:
-    srv_model_release(&model);
+    srv_work_run(&kind, server, &model, in, reply, later);
 }

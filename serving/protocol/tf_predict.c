@@ -23,7 +23,7 @@
 static const char verb[] = ":predict";
 
 struct predict_call {
-    struct srv_work work; /* owns its job */
+    struct srv_work work; /* first */
     bool rows;            /* "instances" -> "predictions" */
 };
 
@@ -153,11 +153,12 @@ out:
     return status;
 }
 
-static enum sy_status parse(struct predict_call *call,
+static enum sy_status parse(struct srv_work *work,
                             const struct srv_model *model,
                             const struct srv_request *in, struct sy_error *err)
 {
-    struct srv_context *server = call->work.server;
+    struct predict_call *call = (struct predict_call *)work;
+    struct srv_context *server = work->server;
     struct question q = {0};
     struct srv_params params = {0};
     enum sy_status status;
@@ -230,37 +231,16 @@ static void put_answer(struct srv_text *text, const struct predict_call *call)
     srv_text_puts(text, "]}");
 }
 
-static void start(void *state, srv_wake_fn wake, void *waiter)
+static void answer(struct srv_work *work, struct srv_reply *reply)
 {
-    struct predict_call *call = state;
-    srv_work_start(&call->work, wake, waiter);
-}
-
-static void cancel(void *state)
-{
-    struct predict_call *call = state;
-    srv_work_cancel(&call->work);
-}
-
-static void finish(void *state, struct srv_reply *reply)
-{
-    struct predict_call *call = state;
-    if (!srv_work_done(&call->work, reply)) {
-        return;
-    }
     struct srv_text text = {0};
-    put_answer(&text, call);
+    put_answer(&text, (struct predict_call *)work);
     srv_reply_take(reply, 200, "application/json", text.data, text.bytes);
     reply->compressible = true;
-    srv_work_answered(&call->work, reply);
 }
 
-static void release(void *state)
-{
-    struct predict_call *call = state;
-    srv_job_unref(call->work.job);
-    sy_free(call);
-}
+static const struct srv_work_kind kind = {
+    .bytes = sizeof(struct predict_call), .parse = parse, .answer = answer};
 
 /* The model before the verb, which ends the last part of the path. */
 static bool find_model(struct srv_model *model, struct srv_context *server,
@@ -294,28 +274,8 @@ static bool find_model(struct srv_model *model, struct srv_context *server,
 SRV_HANDLER(srv_tf_predict)
 {
     struct srv_context *server = context;
-    struct sy_error err = {0};
     struct srv_model model;
-    if (!find_model(&model, server, in, reply)) {
-        return;
+    if (find_model(&model, server, in, reply)) {
+        srv_work_run(&kind, server, &model, in, reply, later);
     }
-    model.ticket = srv_trial_ticket(in->id);
-    struct predict_call *call = sy_alloc_zero(1, sizeof *call);
-    if (call == NULL) {
-        srv_reply_error(reply, 500, "out of memory");
-        goto out;
-    }
-    srv_work_open(&call->work, server, in);
-    if (parse(call, &model, in, &err) != SY_OK) {
-        srv_work_refuse(&call->work, &model, &err, reply);
-        release(call);
-        goto out;
-    }
-    *later = (struct srv_later){.state = call,
-                                .start = start,
-                                .cancel = cancel,
-                                .finish = finish,
-                                .release = release};
-out:
-    srv_model_release(&model);
 }

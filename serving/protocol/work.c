@@ -1,5 +1,5 @@
 /*
- * work.c - submitting a job, and what its end means in HTTP.
+ * work.c - a request's way from its body to its answer.
  *
  * DESIGN: a deadline that passes in the queue is the server's shortage of
  * room (503, try again); one that passes while the job runs is 504. The texts
@@ -10,24 +10,9 @@
 #include <stdio.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/memory.h"
 #include "runtime/executor/top.h"
 #include "serving/protocol/way.h"
-
-void srv_work_open(struct srv_work *work, struct srv_context *server,
-                   const struct srv_request *in)
-{
-    *work = (struct srv_work){
-        .server = server, .opened_ns = sy_now_ns(), .pressed = in->is_pressed};
-}
-
-void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
-                     const struct sy_error *err, struct srv_reply *reply)
-{
-    srv_stats_fail(model->live->stats, srv_model_index(model),
-                   err->status == SY_BUSY ? SRV_FAIL_REJECTED : SRV_FAIL_OTHER,
-                   sy_now_ns() - work->opened_ns);
-    srv_reply_failure(reply, err);
-}
 
 /*
  * Under pressure an image may cost `degrade_percent` of its route, but no less
@@ -56,8 +41,9 @@ static void degrade(struct srv_work *work)
     }
 }
 
-void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
+static void start(void *state, srv_wake_fn wake, void *waiter)
 {
+    struct srv_work *work = state;
     struct srv_job *job = work->job;
     int64_t timeout_ns = work->server->request_timeout_ns;
     if (job->timeout_ns > 0 && job->timeout_ns < timeout_ns) {
@@ -72,8 +58,9 @@ void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter)
     }
 }
 
-void srv_work_cancel(struct srv_work *work)
+static void cancel(void *state)
 {
+    struct srv_work *work = state;
     srv_batcher_cancel(work->server->batcher, work->job);
 }
 
@@ -84,7 +71,8 @@ static void fail(const struct srv_work *work, enum srv_fail_reason reason)
                    sy_now_ns() - work->opened_ns);
 }
 
-bool srv_work_done(struct srv_work *work, struct srv_reply *reply)
+/* True when the outputs are there; else answers and counts the failure. */
+static bool is_done(struct srv_work *work, struct srv_reply *reply)
 {
     work->woken_ns = sy_now_ns();
     if (work->refused.status != SY_OK) {
@@ -158,7 +146,8 @@ static void count_trial(const struct srv_job *job, int64_t total_ns)
     srv_tally_add(next ? &tally->answered_ns : &tally->stayed_ns, total_ns);
 }
 
-void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
+/* The answer is encoded in the reply: counts it, and adds its headers. */
+static void note_answer(struct srv_work *work, struct srv_reply *reply)
 {
     const struct srv_job *job = work->job;
     struct srv_live *live = job->live;
@@ -195,6 +184,66 @@ void srv_work_answered(struct srv_work *work, struct srv_reply *reply)
         srv_reply_header(reply, "Switchyard-Degraded", "%lld",
                          (long long)job->max_madds);
     }
+}
+
+static void finish(void *state, struct srv_reply *reply)
+{
+    struct srv_work *work = state;
+    if (is_done(work, reply)) {
+        work->kind->answer(work, reply);
+        note_answer(work, reply);
+    }
+}
+
+static void release(void *state)
+{
+    struct srv_work *work = state;
+    if (work->kind->release != NULL) {
+        work->kind->release(work);
+    } else {
+        srv_job_unref(work->job);
+    }
+    sy_free(work);
+}
+
+/* Answers and counts a failure that came before there was work to do. */
+static void refuse(const struct srv_work *work, const struct srv_model *model,
+                   const struct sy_error *err, struct srv_reply *reply)
+{
+    srv_stats_fail(model->live->stats, srv_model_index(model),
+                   err->status == SY_BUSY ? SRV_FAIL_REJECTED : SRV_FAIL_OTHER,
+                   sy_now_ns() - work->opened_ns);
+    srv_reply_failure(reply, err);
+}
+
+void srv_work_run(const struct srv_work_kind *kind, struct srv_context *server,
+                  struct srv_model *model, const struct srv_request *in,
+                  struct srv_reply *reply, struct srv_later *later)
+{
+    struct sy_error err = {0};
+    model->ticket = srv_trial_ticket(in->id);
+    SY_ASSERT(kind->bytes >= sizeof(struct srv_work));
+    struct srv_work *work = sy_alloc_zero(1, kind->bytes);
+    if (work == NULL) {
+        srv_reply_error(reply, 500, "out of memory");
+        srv_model_release(model);
+        return;
+    }
+    work->server = server;
+    work->kind = kind;
+    work->opened_ns = sy_now_ns();
+    work->pressed = in->is_pressed;
+    if (kind->parse(work, model, in, &err) == SY_OK) {
+        *later = (struct srv_later){.state = work,
+                                    .start = start,
+                                    .cancel = cancel,
+                                    .finish = finish,
+                                    .release = release};
+    } else {
+        refuse(work, model, &err, reply);
+        release(work);
+    }
+    srv_model_release(model);
 }
 
 int srv_job_class(const struct srv_job *job, int image)

@@ -1,10 +1,9 @@
 /*
  * work.h - a job on its way through the batcher, as handlers see it.
  *
- * A handler notes when it began (srv_work_open), parses, and either refuses
- * (srv_work_refuse) or leaves the work for later; its `finish` asks
- * srv_work_done, encodes, and says srv_work_answered. Each request for a
- * model that was found is counted once, by the one or the other.
+ * A handler finds the model and says of what kind the request is: how it is
+ * parsed, and how its answer is written. srv_work_run does the rest, for all
+ * kinds alike. Each request for a model that was found is counted once.
  *
  * Thread: any (a work belongs to one request).
  */
@@ -17,46 +16,41 @@
 
 struct srv_work {
     struct srv_context *server;
-    struct srv_job *job;     /* the reference is its embedder's */
-    struct sy_error refused; /* why the batcher did not take it */
+    struct srv_job *job; /* the reference is its embedder's */
 
     /* Private to work.c. */
-    int64_t opened_ns; /* the whole request was there */
-    int64_t filled_ns; /* the job held its images */
-    int64_t woken_ns;  /* the answer's numbers were there */
-    bool pressed;      /* the request's thread was behind */
+    const struct srv_work_kind *kind;
+    struct sy_error refused; /* why the batcher did not take it */
+    int64_t opened_ns;       /* the whole request was there */
+    int64_t filled_ns;       /* the job held its images */
+    int64_t woken_ns;        /* the answer's numbers were there */
+    bool pressed;            /* the request's thread was behind */
 };
 
-void srv_work_open(struct srv_work *work, struct srv_context *server,
-                   const struct srv_request *in);
+/* What is particular to a kind of request. Its state begins with the work. */
+struct srv_work_kind {
+    size_t bytes; /* of its state, which begins zeroed */
+    /* Makes work->job of the request. */
+    enum sy_status (*parse)(struct srv_work *work,
+                            const struct srv_model *model,
+                            const struct srv_request *in, struct sy_error *err);
+    /* Writes the outputs of work->job, which are there, into the reply. */
+    void (*answer)(struct srv_work *work, struct srv_reply *reply);
+    /* Gives back what parse has left; NULL: that is work->job. */
+    void (*release)(struct srv_work *work);
+};
 
 /*
- * Answers a failure that came before there was a job, and counts it for the
- * model. `work` may be on the stack.
+ * A request for a model: refuses it in `reply`, or leaves it in `later`. When
+ * that ends, the reply is the answer with its headers,
+ * Switchyard-{Snapshot,Domain,Experts,Exit,Madds,Degraded}, which tell the
+ * route; or 499, 503 or 504. Under pressure, where the operator switched that
+ * on, images may cost only a part of what their route costs. The model is
+ * given back.
  */
-void srv_work_refuse(const struct srv_work *work, const struct srv_model *model,
-                     const struct sy_error *err, struct srv_reply *reply);
-
-/*
- * Hands the job to the batcher; `wake(waiter)` comes in any case, once. Under
- * pressure, where the operator switched that on, its images may then cost only
- * a part of what their route costs.
- */
-void srv_work_start(struct srv_work *work, srv_wake_fn wake, void *waiter);
-
-/* Nobody waits any more: ends the job, whose wake comes as ever. */
-void srv_work_cancel(struct srv_work *work);
-
-/*
- * After the wake: true when the outputs are there; else answers 499, 503 or
- * 504, counts the failure, and returns false.
- */
-bool srv_work_done(struct srv_work *work, struct srv_reply *reply);
-
-/* The answer is encoded in the reply: counts it, and adds its headers,
-   Switchyard-{Snapshot,Domain,Experts,Exit,Madds,Max-Madds,Degraded}, which
-   tell the route. */
-void srv_work_answered(struct srv_work *work, struct srv_reply *reply);
+void srv_work_run(const struct srv_work_kind *kind, struct srv_context *server,
+                  struct srv_model *model, const struct srv_request *in,
+                  struct srv_reply *reply, struct srv_later *later);
 
 /* The class of the i-th image: highest probability, ties to the lower; 0 where
    no domain was found. */

@@ -246,6 +246,11 @@ void oip_fails(const char *raw, const char *body, int expected,
     json_decref(json);
 }
 
+void oip_refuses(const struct oip_refusal *refusal)
+{
+    oip_fails(refusal->raw, refusal->body, refusal->status, refusal->says);
+}
+
 /* A body with `images` images; pixel i is (i * 7) % 256, as u8 or FP32. */
 char *oip_make_body(int images, bool floats, const char *before,
                     const char *after)

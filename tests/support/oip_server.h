@@ -57,6 +57,14 @@ json_t *oip_ask(enum srv_method method, const char *raw, const char *body,
 void oip_fails(const char *raw, const char *body, int expected,
                const char *says);
 
+/* One such POST, as a row of a table. */
+struct oip_refusal {
+    const char *raw, *body;
+    int status;
+    const char *says;
+};
+void oip_refuses(const struct oip_refusal *refusal);
+
 /*
  * A body with `images` images; pixel i is (i * 7) % 256, as UINT8 or, over
  * 255, as FP32. `before` and `after` stand around its "inputs". Owned.

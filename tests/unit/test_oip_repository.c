@@ -122,11 +122,7 @@ START_TEST(a_network_that_came_later_is_loaded_by_name)
 }
 END_TEST
 
-static const struct {
-    const char *raw, *body;
-    int status;
-    const char *says;
-} refusals[] = {
+static const struct oip_refusal refusals[] = {
     {"/v2/repository/models/none/load", "", 404, "not found"},
     {"/v2/repository/models/none/unload", "", 404, "not found"},
     {"/v2/repository/models/a%2Fb/load", "", 404, "not found"},
@@ -151,8 +147,7 @@ static const struct {
 
 START_TEST(what_cannot_be_done_is_refused_and_changes_nothing)
 {
-    oip_fails(refusals[_i].raw, refusals[_i].body, refusals[_i].status,
-              refusals[_i].says);
+    oip_refuses(&refusals[_i]);
     answers_with_version("1");
 }
 END_TEST

@@ -105,11 +105,7 @@ START_TEST(every_form_gives_the_bits_of_an_inference)
 }
 END_TEST
 
-static const struct {
-    const char *raw, *body;
-    int status;
-    const char *says;
-} refusals[] = {
+static const struct oip_refusal refusals[] = {
     {predict, "", 400, "request body"},
     {predict, "{}", 400, "either"},
     {predict, "{\"instances\":[],\"inputs\":[]}", 400, "either"},
@@ -131,8 +127,7 @@ static const struct {
 
 START_TEST(what_is_wrong_is_refused)
 {
-    oip_fails(refusals[_i].raw, refusals[_i].body, refusals[_i].status,
-              refusals[_i].says);
+    oip_refuses(&refusals[_i]);
 }
 END_TEST
 

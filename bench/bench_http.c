@@ -11,10 +11,12 @@
  *       microseconds of our parser and our encoder for one image, as JSON of
  *       UINT8, JSON of FP32 and binary, in thread CPU time, as a JSON object.
  *
- * Source of the set-up: serving/http/front.c (start_daemon).
+ * Source of the set-up: serving/http/front.c (start_daemon, turn) and
+ * serving/batcher.c (engine_main, tell).
  */
 #include <microhttpd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,49 +27,75 @@
 #include "runtime/base/memory.h"
 #include "runtime/base/rng.h"
 #include "serving/http/listen.h"
+#include "serving/http/loop.h"
 #include "serving/protocol/infer.h"
 
 enum { MOST_WAITING = 4096, CONNECTION_BYTES = 32 << 10, MOST_BODY = 1 << 20 };
 
-/* Connections that sleep, for the thread that wakes them. */
+/* One request's state. */
+struct visit {
+    struct srv_woken woken; /* first */
+    struct MHD_Connection *connection;
+    bool is_woken;
+    size_t bytes;
+    char body[MOST_BODY];
+};
+
+/* Requests that sleep, for the thread that wakes them. */
 static struct {
     pthread_mutex_t lock; /* of the rest */
     pthread_cond_t came;
-    struct MHD_Connection *connection[MOST_WAITING];
+    struct visit *visit[MOST_WAITING];
     int count;
 } waiting = {.lock = PTHREAD_MUTEX_INITIALIZER,
              .came = PTHREAD_COND_INITIALIZER};
 
 struct empty {
+    struct srv_loop loop;
+    struct MHD_Daemon *daemon;
     struct MHD_Response *description, *answer, *binary;
     bool at_once;
 };
 
-/* One request's state. */
-struct visit {
-    bool woken;
-    size_t bytes;
-    char body[MOST_BODY];
-};
-
-static void *wake_all(void *unused)
+static void *wake_all(void *context)
 {
-    static struct MHD_Connection *woken[MOST_WAITING];
-    (void)unused;
+    static struct visit *woken[MOST_WAITING];
+    static const struct sched_param none = {0};
+    struct empty *empty = context;
+    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
     for (;;) {
         pthread_mutex_lock(&waiting.lock);
         while (waiting.count == 0) {
             pthread_cond_wait(&waiting.came, &waiting.lock);
         }
         int count = waiting.count;
-        memcpy(woken, waiting.connection, (size_t)count * sizeof woken[0]);
+        memcpy(woken, waiting.visit, (size_t)count * sizeof woken[0]);
         waiting.count = 0;
         pthread_mutex_unlock(&waiting.lock);
         for (int i = 0; i < count; i++) {
-            MHD_resume_connection(woken[i]);
+            srv_loop_push(&empty->loop, &woken[i]->woken);
         }
+        srv_loop_rouse(&empty->loop);
     }
     return NULL;
+}
+
+static int patience_ms(void *context)
+{
+    struct empty *empty = context;
+    MHD_UNSIGNED_LONG_LONG ms;
+    return MHD_get_timeout(empty->daemon, &ms) == MHD_YES ? (int)ms : -1;
+}
+
+static void turn(void *context, struct srv_woken *woken)
+{
+    struct empty *empty = context;
+    while (woken != NULL) {
+        struct visit *visit = (struct visit *)woken;
+        woken = woken->next;
+        MHD_resume_connection(visit->connection);
+    }
+    MHD_run(empty->daemon);
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *c,
@@ -85,7 +113,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c,
     if (visit == NULL) {
         visit = malloc(sizeof *visit);
         if (visit != NULL) {
-            visit->woken = false;
+            visit->connection = c;
+            visit->is_woken = false;
             visit->bytes = 0;
         }
         *state = visit;
@@ -100,18 +129,18 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c,
         *bytes = 0;
         return MHD_YES;
     }
-    if (empty->at_once || visit->woken) {
+    if (empty->at_once || visit->is_woken) {
         bool binary = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
                                                   SRV_INFER_HEADER) != NULL;
         return MHD_queue_response(c, MHD_HTTP_OK,
                                   binary ? empty->binary : empty->answer);
     }
-    visit->woken = true;
+    visit->is_woken = true;
     MHD_suspend_connection(c);
     pthread_mutex_lock(&waiting.lock);
-    waiting.connection[waiting.count++] = c; /* fewer than connections */
-    pthread_cond_signal(&waiting.came);
+    waiting.visit[waiting.count++] = visit; /* fewer than connections */
     pthread_mutex_unlock(&waiting.lock);
+    pthread_cond_signal(&waiting.came);
     return MHD_YES;
 }
 
@@ -143,10 +172,11 @@ static int serve_empty(const char *description, const char *answer,
                        const char *binary, bool at_once)
 {
     struct sy_error err = {0};
-    struct empty empty = {.description = file_response(description, &err),
-                          .answer = file_response(answer, &err),
-                          .binary = file_response(binary, &err),
-                          .at_once = at_once};
+    static struct empty empty;
+    empty = (struct empty){.description = file_response(description, &err),
+                           .answer = file_response(answer, &err),
+                           .binary = file_response(binary, &err),
+                           .at_once = at_once};
     int fd = -1, port = 0;
     pthread_t waker;
     if (empty.description == NULL || empty.answer == NULL ||
@@ -155,14 +185,22 @@ static int serve_empty(const char *description, const char *answer,
         fprintf(stderr, "bench_http: %s\n", err.message);
         return EXIT_FAILURE;
     }
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        on_request, &empty, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)MOST_WAITING, MHD_OPTION_CONNECTION_TIMEOUT, 30U,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
-    if (daemon == NULL || pthread_create(&waker, NULL, wake_all, NULL) != 0) {
+    empty.daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+        &empty, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_WAITING,
+        MHD_OPTION_CONNECTION_TIMEOUT, 30U, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, NULL, MHD_OPTION_END);
+    struct srv_loop_options loop = {
+        .patience_ms = patience_ms, .turn = turn, .owner = &empty};
+    if (empty.daemon != NULL) {
+        loop.fd = MHD_get_daemon_info(empty.daemon, MHD_DAEMON_INFO_EPOLL_FD)
+                      ->epoll_fd;
+    }
+    if (empty.daemon == NULL ||
+        srv_loop_start(&empty.loop, &loop, &err) != SY_OK ||
+        pthread_create(&waker, NULL, wake_all, &empty) != 0) {
         fprintf(stderr, "bench_http: the server does not start\n");
         return EXIT_FAILURE;
     }

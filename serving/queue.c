@@ -25,6 +25,8 @@ enum {
     MADDS_OF_UNIT = 1000, /* keeps passes far from the end of their type */
     SLACK_PART = 2,       /* half again, for those who come later */
     ESTIMATE_SHARE = 8,   /* the newest batch counts one in so many */
+    COMPANY = 8, /* images to which one flow fills the batch of others; from
+                    there on an image costs little less in a larger batch */
 };
 
 static int64_t units_of_image(const struct srv_live *live, int domain)
@@ -291,6 +293,25 @@ static void take_image(struct srv_queue *queue, struct srv_flow *flow,
     queue->running_units += units;
 }
 
+/* Whether all that waits is of one flow, and the batch holds others' images. */
+static bool only_one_is_left(const struct srv_waiting *waiting,
+                             const struct srv_slice *slice, int slice_count)
+{
+    int left = 0, domain = 0;
+    for (int d = 0; d <= waiting->live->network->domain_count; d++) {
+        if (waiting->flow[d].head != NULL) {
+            left++;
+            domain = d;
+        }
+    }
+    for (int i = 0; i < slice_count && left == 1; i++) {
+        if (slice[i].job->domain != domain) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int srv_queue_take(struct srv_queue *queue, int64_t now_ns,
                    struct srv_slice *slice, int *slice_count, int64_t *wake_ns)
 {
@@ -302,7 +323,12 @@ int srv_queue_take(struct srv_queue *queue, int64_t now_ns,
     }
     queue->running_units = 0;
     queue->running_since_ns = now_ns;
+    int company = queue->options.preferred_count == 0 ? COMPANY : size;
     for (int i = 0; i < size; i++) {
+        if (i >= company && only_one_is_left(waiting, slice, *slice_count)) {
+            size = i;
+            break;
+        }
         take_image(queue, next_flow(waiting), now_ns, slice, slice_count);
     }
     for (int i = 0; i < *slice_count; i++) {

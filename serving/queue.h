@@ -6,7 +6,10 @@
  * has had least of the engine in proportion to its weight, and is filled up
  * from the other flows of the same network in the same order: so a domain
  * that is flooded slows itself down and nobody else, and an engine that has
- * room is never kept from it. What is measured is multiply-adds, not
+ * room is never kept from it. A flow that is left over when all others have
+ * none any more does not fill their batch to the end, but the next one: those
+ * who send little do not wait for the many images of one who sends much. What
+ * is measured is multiply-adds, not
  * requests: a domain with a heavy path does not get more of the engine than
  * one with a light path.
  *

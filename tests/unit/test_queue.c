@@ -62,7 +62,7 @@ struct batch {
 
 static struct batch take(struct srv_queue *queue, int64_t now_ns)
 {
-    struct srv_slice slice[MAX_BATCH];
+    struct srv_slice slice[4 * MAX_BATCH];
     struct batch batch = {0};
     int slices;
     int sum = 0;
@@ -479,6 +479,46 @@ START_TEST(sums_hold_through_any_order_of_calls)
 }
 END_TEST
 
+START_TEST(one_who_sends_much_does_not_fill_up_the_batch_of_others)
+{
+    struct srv_live *live = new_live();
+    struct srv_queue queue = new_queue(100);
+    queue.options.max_batch = 4 * MAX_BATCH;
+    for (int i = 0; i < 70; i++) {
+        (void)add(&queue, live, 0, 1, 0, 0);
+    }
+    ck_assert_int_eq(take(&queue, 0).images, 32); /* alone it may */
+    (void)add(&queue, live, 1, 1, 0, 0);
+    struct batch shared = take(&queue, 0);
+    ck_assert_int_eq(shared.of[1], 1);
+    ck_assert_int_eq(shared.images, 8);
+    ck_assert_int_eq(take(&queue, 0).images, 31);
+    finish(&queue, live);
+}
+END_TEST
+
+START_TEST(those_who_send_alike_fill_a_batch_together)
+{
+    struct srv_live *live = new_live();
+    struct srv_queue queue = new_queue(100);
+    queue.options.max_batch = 4 * MAX_BATCH;
+    for (int i = 0; i < 80; i++) {
+        (void)add(&queue, live, i % DOMAINS, 1, 0, 0);
+    }
+    ck_assert_int_eq(take(&queue, 0).images, 32);
+    /* Sizes that the operator prefers are kept. */
+    queue.options.preferred_count = 1;
+    queue.options.preferred[0] = 16;
+    finish(&queue, live);
+    live = new_live();
+    for (int i = 0; i < 20; i++) {
+        (void)add(&queue, live, i == 0 ? 1 : 0, 1, 0, 0);
+    }
+    ck_assert_int_eq(take(&queue, 0).images, 16);
+    finish(&queue, live);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("queue");
@@ -501,6 +541,8 @@ int main(void)
     tcase_add_test(tc, what_would_be_late_is_refused_at_once);
     tcase_add_test(tc, what_is_admitted_for_a_deadline_meets_it);
     tcase_add_test(tc, sums_hold_through_any_order_of_calls);
+    tcase_add_test(tc, one_who_sends_much_does_not_fill_up_the_batch_of_others);
+    tcase_add_test(tc, those_who_send_alike_fill_a_batch_together);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

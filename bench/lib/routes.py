@@ -331,6 +331,7 @@ def main():
                   (args.seeds or ("1" if args.short else "1,2,3")).split(",")]
     out = args.out or ("runs/routes-short" if args.short else "runs/routes")
     study, goals = Study(out, args.data, args.threads), Goals()
+    sys.stdout.reconfigure(line_buffering=True)
     stdout = sys.stdout
     if args.json:
         sys.stdout = sys.stderr

@@ -6,8 +6,8 @@ Detection is counted on all test images of the class, which a second folder
 holds alone: an image is detected by a stage that does not reject it, so by the
 experts that ran for it. Multiply-adds are those of the stream of one in fifty.
 
-Three experts behind a common first layer, the early ones of a tenth and a
-quarter of the last one's multiply-adds. Thresholds by the rule of stated
+Three experts behind a common first layer, the early ones of a fifth and a
+third of the last one's multiply-adds. Thresholds by the rule of stated
 detection (`reject`), on the third of the training images that are held out.
 """
 import gzip
@@ -20,9 +20,9 @@ from study import interval, say
 DOMAIN, CLASS, ONE_IN = "mnist", 8, 50
 DETECTION = 0.99
 REST = "rest"
-PATHS = {"e0": "0:0:0:6:0:0:0:6:0:0:0:0",
-         "e1": "0:0:0:0:0:0:0:0:0:0:0:0",
-         "main": "0:1:0:1:3:3:0:0:3:3:0:0"}
+PATHS = {"e0": "0:0:0:0:0:0:0:0:0:0:0:0",
+         "e1": "0:4:0:0:0:0:0:0:0:0:0:0",
+         "main": "0:4:4:3:5:5:5:2:5:5:5:0"}
 SETS = {"domains": ["rare"], "train.holdout": 0.33, "train.routes.kind":
         "cascade", "train.routes.exit": "reject", "train.routes.background":
         REST, "train.routes.detection": DETECTION, "train.routes.experts":
@@ -96,7 +96,7 @@ def train(study, args):
         json.dump({"domains": {"rare": {"experts": [
             {"name": name, "path": path} for name, path in PATHS.items()]}}},
             file)
-    sets = SETS | ({"train_passes": 1} if args.short else {})
+    sets = SETS | ({"train_passes": 3} if args.short else {})
     data, study.data = study.data, study.path("rare", "mix")
     try:
         return study.train("rare", "configs/five-routes.json", sets, "--paths",

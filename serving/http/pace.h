@@ -33,7 +33,7 @@
 
 /* A pace is never lower: so many wait for nothing but the engine. Models are
    told apart by a hash. */
-enum { SRV_PACE_FLOOR = 16, SRV_PACE_MODELS = 64 };
+enum { SRV_PACE_FLOOR = 32, SRV_PACE_MODELS = 64 };
 
 /* So long a thread counts as pressed after it was behind. */
 #define SRV_PACE_PRESSED_NS INT64_C(50000000)

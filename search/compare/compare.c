@@ -26,10 +26,27 @@ struct comparing {
     int done, count; /* runs */
 };
 
+/*
+ * Whether mpnas itself trains its paths under this weighting: that run, the
+ * same to the bit, then stands for the loss's.
+ */
+static bool is_run_of_mpnas(const struct nas_config *config,
+                            enum nas_weighting loss)
+{
+    const struct nas_weighting_config *own = &config->train.weighting;
+    const struct nas_weighting_config plain = nas_weighting_defaults(loss);
+    return own->kind == loss && own->gamma == plain.gamma &&
+           own->rate == plain.rate && own->memory == plain.memory &&
+           own->temperature == plain.temperature && own->floor == plain.floor;
+}
+
 static int count_runs(const struct nas_config *config)
 {
     const struct nas_compare_config *options = &config->compare;
-    int of_a_seed = options->loss_count;
+    int of_a_seed = 0;
+    for (int i = 0; i < options->loss_count; i++) {
+        of_a_seed += !is_run_of_mpnas(config, options->loss[i]);
+    }
     for (int s = 0; s < NAS_STRATEGIES; s++) {
         int runs = s == NAS_INDEPENDENT              ? config->domain_count
                    : s == NAS_SINGLE_PATH_MULTI_HEAD ? 2 /* with pretrain */
@@ -124,22 +141,39 @@ static enum sy_status do_strategies(struct comparing *c, struct sy_error *err)
     return SY_OK;
 }
 
-/* The paths that mpnas has found with the seed. Borrowed. */
-static const json_t *found_paths(const struct comparing *c)
+/* What mpnas has reached with the seed. Borrowed. */
+static json_t *result_of_mpnas(const struct comparing *c)
 {
     char place[NAS_PLACE_BYTES];
     (void)snprintf(place, sizeof place, "seed%lld/%s", (long long)c->base.seed,
                    nas_strategy_names[NAS_MPNAS]);
-    return json_object_get(json_object_get(c->results, place), "paths");
+    return json_object_get(c->results, place);
+}
+
+/* The paths that it has found. Borrowed. */
+static const json_t *found_paths(const struct comparing *c)
+{
+    return json_object_get(result_of_mpnas(c), "paths");
+}
+
+static enum sy_status do_loss(struct comparing *c, enum nas_weighting loss,
+                              struct sy_error *err)
+{
+    struct nas_compare_run run;
+    SY_TRY(nas_plan_loss(&run, &c->base, loss, found_paths(c), err));
+    if (!is_run_of_mpnas(c->base.config, loss)) {
+        return do_run(c, &run, err);
+    }
+    json_decref(run.config);
+    return json_object_set(c->results, run.place, result_of_mpnas(c)) == 0
+               ? SY_OK
+               : sy_fail(err, SY_NO_MEMORY, "compare: no memory");
 }
 
 static enum sy_status do_losses(struct comparing *c, struct sy_error *err)
 {
     for (int i = 0; i < c->options->loss_count; i++) {
-        struct nas_compare_run run;
-        SY_TRY(nas_plan_loss(&run, &c->base, c->options->loss[i],
-                             found_paths(c), err));
-        SY_TRY(do_run(c, &run, err));
+        SY_TRY(do_loss(c, c->options->loss[i], err));
     }
     return SY_OK;
 }

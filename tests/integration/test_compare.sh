@@ -41,7 +41,7 @@ says err 'needs a section "compare"'
 run 0 compare --out whole --json
 cp out whole.json
 python3 - <<'PY'
-import json
+import json, os
 table = json.load(open("whole.json"))
 def close(a, b):
     if isinstance(a, dict):
@@ -72,6 +72,14 @@ assert params["independent"] > params["mpnas"], params
 assert params["single_path_multi_head"] <= params["single_path_joint"], params
 assert [row["loss"] for row in table["ablation"]] == ["uniform", "abdp"]
 assert "ahead_of_uniform" in table["ablation"][1]
+# The weighting that mpnas trains under is not run again.
+own = json.load(open("whole/seed1/mpnas/result.json"))
+own = own["about"]["config"]["train"].get("weights", {"kind": "uniform"})["kind"]
+for row in table["ablation"]:
+    mine = row["loss"] == own
+    assert os.path.exists("whole/seed1/loss/" + row["loss"]) != mine, row
+    assert not mine or row["top1"] == rows["mpnas"]["top1"]
+assert own in ("uniform", "abdp"), own
 assert table["rate"] in (0.02, 0.05) and table["seeds"] == [1, 2]
 assert len(table["random"]["top1"]) == 3
 tau = table["random"]["kendall_tau"]

@@ -357,8 +357,8 @@ static void put_kept(struct srv_swaps *swaps, struct srv_swap *swap,
     struct sy_base *kept = call->kept;
     call->kept = NULL;
     pthread_mutex_lock(&swaps->lock);
-    if (kept != NULL && swap->exists && swap->kept == NULL &&
-        sy_base_bytes(kept) <= MAX_KEPT_BYTES) {
+    if (kept != NULL && swap->exists && swap->phase != SRV_SWAP_REFUSED &&
+        swap->kept == NULL && sy_base_bytes(kept) <= MAX_KEPT_BYTES) {
         swap->kept = kept;
         kept = NULL;
     }

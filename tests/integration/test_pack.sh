@@ -87,6 +87,24 @@ same "the new domain is answered as it was trained" \
 same "glyphs are answered as before" "$(answers m/served glyphs)" "$before"
 run 2 sy eval m/served --data data --domain textures
 
+say "a root gate is brought by a pack, alone or with domains"
+run 2 sy pack m/more --domain colours --root --out root.pack
+says err "has no root gate"
+run 0 sy train "$tiny" --data data --out m/gated --quiet \
+    --set domains='["glyphs","textures"]' --set paths='["0:0","1:0"]' \
+    --set train.epochs=0.2 --set 'train.root={"passes":2}'
+run 0 sy pack m/gated --root --out root.pack
+run 0 sy inspect root.pack
+says out "root gate  glyphs textures"
+run 0 sy pack m/gated --root --domain glyphs --base m/gated --out root.pack --json
+fourth=$(python3 -c 'import json; print(json.load(open("out"))["id"])')
+mkdir -p "m/gated/packs/$fourth"
+cp root.pack "m/gated/packs/$fourth/pack.safetensors"
+printf '1\npack %s\n' "$fourth" >m/gated/CURRENT
+run 0 sy inspect m/gated
+run 2 sy pack m/gated --root --base m/served --out root.pack
+says err "not that of the base"
+
 say "what is not there is said"
 printf '1\npack 0123456789abcdef\n' >m/served/CURRENT
 run 2 sy inspect m/served

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "runtime/base/memory.h"
 #include "serving/swap/swap.h"
@@ -17,7 +18,7 @@
 #include "tests/support/forged_pack.h"
 #include "tests/support/oip_server.h"
 
-enum { PROBES = 2, MODELS = 4 };
+enum { PROBES = 2, MODELS = 4, TURNS = 8, SAME = 3 };
 
 static const char route[] = "/v1/networks/net/packs";
 static const char *const models[MODELS] = {"net.d0", "net.d1", "net.d2", "net"};
@@ -635,15 +636,27 @@ START_TEST(what_current_is_made_to_name_is_served_by_a_load)
 }
 END_TEST
 
-START_TEST(packs_follow_each_other_and_are_not_read_again)
+/* Waits until no more blocks of memory live than once before; states end when
+   the last thread lets go of them. */
+static void check_live(int64_t expected)
 {
+    for (int i = 0; i < 1000 && sy_alloc_live() > expected; i++) {
+        struct timespec moment = {.tv_nsec = 10000000};
+        nanosleep(&moment, NULL);
+    }
+    ck_assert_int_le(sy_alloc_live(), expected);
+}
+
+START_TEST(packs_follow_each_other_and_leave_no_memory_behind)
+{
+    int64_t live = 0;
     struct sy_pack_domain domains[SY_MAX_DOMAINS];
     struct sy_network *base = load("net");
     struct sy_pack_plan plan = plan_of(domains, 0, 0);
     char id[2][SY_PACK_ID_BYTES];
     struct answers first = ask_all();
     plan.base = base;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < TURNS; i++) {
         change_head(own, 0, i % 2 == 0 ? 0.5F : -1.0F);
         write_plan(&plan, id[i % 2]);
         change_head(own, 0, i % 2 == 0 ? -0.5F : 1.0F);
@@ -658,6 +671,11 @@ START_TEST(packs_follow_each_other_and_are_not_read_again)
         ck_assert(same_numbers(first.of[1], now.of[1]));
         ck_assert_str_eq(snapshot_of(now.of[0]) + 2, id[i % 2]);
         forget(&now);
+        if (i == SAME) {
+            live = sy_alloc_live();
+        } else if (i > SAME && (i - SAME) % 2 == 0) {
+            check_live(live);
+        }
     }
     /* A pack on top that is gone from disk is noticed all the same. */
     char gone[SY_PATH_BYTES], name[64];
@@ -687,7 +705,7 @@ int main(void)
     tcase_add_test(tc,
                    a_domain_is_removed_and_added_and_others_do_not_move_a_bit);
     tcase_add_test(tc, what_current_is_made_to_name_is_served_by_a_load);
-    tcase_add_test(tc, packs_follow_each_other_and_are_not_read_again);
+    tcase_add_test(tc, packs_follow_each_other_and_leave_no_memory_behind);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

@@ -11,7 +11,8 @@
 enum {
     WINDOW_TARGETS = 2, /* a window is so many targets long */
     CUT_PARTS = 5,      /* one in so many goes */
-    RAISE_PARTS = 16    /* and one in so many comes */
+    RAISE_PARTS = 16,   /* and one in so many comes */
+    COMPANY_PARTS = 2   /* of the limit, for one model beside others */
 };
 
 int srv_pace_model(const char *name)
@@ -27,8 +28,11 @@ bool srv_pace_has_room(const struct srv_pace *pace, int model)
 {
     int own = pace->of_model[model];
     int models = pace->models + (own == 0 ? 1 : 0);
-    return pace->limit == 0 || pace->count < pace->limit ||
-           own * models < pace->limit;
+    if (pace->limit == 0 || own * models < pace->limit) {
+        return true;
+    }
+    return pace->count < pace->limit &&
+           (models == 1 || own * COMPANY_PARTS < pace->limit);
 }
 
 void srv_pace_enter(struct srv_pace *pace, int model)

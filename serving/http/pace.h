@@ -15,7 +15,9 @@
  * behind when for twice as long as the target nobody waited less than it.
  *
  * The number is shared: a model below an equal share of it is taken in also
- * when it is reached, so that one that is flooded does not lock others out.
+ * when it is reached, so that one that is flooded does not lock others out;
+ * and beside others one has half of it at most, so that they do not wait
+ * behind all that it sends.
  *
  * There is no clock here: the time is given.
  *

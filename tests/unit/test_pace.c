@@ -174,6 +174,26 @@ START_TEST(a_clock_that_stands_still_is_no_lag)
 }
 END_TEST
 
+START_TEST(beside_others_a_flooded_model_has_half)
+{
+    fresh(1000);
+    turns(1000000, 100 * TARGET_US);
+    leave_all();
+    for (int i = 0; i < SRV_PACE_FLOOR - 1; i++) {
+        ck_assert(srv_pace_has_room(&pace, FLOODED)); /* alone it has all */
+        srv_pace_enter(&pace, FLOODED);
+    }
+    srv_pace_enter(&pace, QUIET);
+    for (int i = SRV_PACE_FLOOR - 1; i >= SRV_PACE_FLOOR / 2; i--) {
+        ck_assert(!srv_pace_has_room(&pace, FLOODED));
+        srv_pace_leave(&pace, FLOODED);
+    }
+    ck_assert(srv_pace_has_room(&pace, FLOODED));
+    srv_pace_leave(&pace, QUIET);
+    leave_all();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("pace");
@@ -185,6 +205,7 @@ int main(void)
     tcase_add_test(tc, pressure_passes_and_a_lag_after_it_is_a_first_one);
     tcase_add_test(tc, however_far_behind_some_are_always_taken_in);
     tcase_add_test(tc, one_flooded_model_does_not_lock_others_out);
+    tcase_add_test(tc, beside_others_a_flooded_model_has_half);
     tcase_add_test(tc, models_are_told_apart_by_their_names);
     tcase_add_test(tc, the_limit_rises_while_it_is_reached_and_only_then);
     tcase_add_test(tc, a_clock_that_stands_still_is_no_lag);

@@ -179,6 +179,10 @@ void srv_batch_take(struct srv_job *job, int image,
         srv_traffic_image(job->live->traffic,
                           job->expert >= 0 ? &own : &taken->ran, answered,
                           request->madds);
+        int domain = job->found != NULL ? request->found : job->domain;
+        if (job->expert < 0 && domain >= 0) {
+            srv_traffic_gates(job->live->traffic, domain, taken);
+        }
     }
     if (image == 0) {
         job->way = *taken;

@@ -3,6 +3,8 @@
  */
 #include "serving/traffic.h"
 
+#include <math.h>
+
 #include "runtime/base/memory.h"
 
 enum sy_status srv_traffic_new(struct srv_traffic **traffic,
@@ -12,19 +14,21 @@ enum sy_status srv_traffic_new(struct srv_traffic **traffic,
     size_t experts = (size_t)network->expert_count;
     size_t domains = (size_t)network->domain_count;
     size_t units = (size_t)network->unit_count;
+    size_t gates = (size_t)network->gate_count;
     struct srv_traffic *made = sy_alloc_zero(1, sizeof *made);
     atomic_llong *counts =
-        sy_alloc_zero(2 * experts + domains + units, sizeof *counts);
+        sy_alloc_zero(2 * (experts + gates) + domains + units, sizeof *counts);
     if (made == NULL || counts == NULL) {
         sy_free(made);
         sy_free(counts);
         return sy_fail(err, SY_NO_MEMORY, "counters: out of memory");
     }
-    *made = (struct srv_traffic){.network = network,
-                                 .expert_images = counts,
-                                 .expert_exits = counts + experts,
-                                 .domain_madds = counts + 2 * experts,
-                                 .unit_images = counts + 2 * experts + domains};
+    *made = (struct srv_traffic){.network = network, .expert_images = counts};
+    made->expert_exits = made->expert_images + experts;
+    made->domain_madds = made->expert_exits + experts;
+    made->unit_images = made->domain_madds + domains;
+    made->gate_images = made->unit_images + units;
+    made->gate_nanonats = made->gate_images + gates;
     *traffic = made;
     return SY_OK;
 }
@@ -87,4 +91,38 @@ void srv_traffic_image(struct srv_traffic *traffic,
         add(&traffic->expert_exits[exit], 1);
     }
     add(&traffic->domain_madds[network->expert[ran->expert[0]].domain], madds);
+}
+
+/* The entropy of values that are no probabilities yet, in nats. */
+static double entropy(const struct sy_route_decision *decision, int count)
+{
+    double sum = 0, nats = 0;
+    for (int i = 0; i < count; i++) {
+        sum += decision[i].value;
+    }
+    for (int i = 0; i < count && sum > 0; i++) {
+        double share = decision[i].value / sum;
+        nats -= share > 0 ? share * log(share) : 0;
+    }
+    return nats;
+}
+
+void srv_traffic_gates(struct srv_traffic *traffic, int domain,
+                       const struct sy_route_taken *taken)
+{
+    int end = 0;
+    for (int i = 0; traffic != NULL && i < taken->decision_count; i = end) {
+        const struct sy_route_decision *first = &taken->decision[i];
+        const struct sy_route *node =
+            sy_route_node(traffic->network->route[domain], first->node);
+        while (end < taken->decision_count &&
+               taken->decision[end].node == first->node) {
+            end++;
+        }
+        if (node->type == &sy_route_gate) {
+            add(&traffic->gate_images[node->gate], 1);
+            add(&traffic->gate_nanonats[node->gate],
+                (int64_t)(1e9 * entropy(first, end - i) + 0.5));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 /*
- * traffic.h - what ran for the images of a network: experts, exits, units.
+ * traffic.h - what ran for the images of a network: experts, exits, units,
+ * and how undecided gates were.
  *
  * A unit (a block, the stem, a head) is counted once for an image however many
  * experts share it, exactly as the executor runs it: experts share it where
@@ -22,6 +23,8 @@ struct srv_traffic {
     atomic_llong *expert_exits;       /* [expert_count] that it answered */
     atomic_llong *domain_madds;       /* [domain_count] computed */
     atomic_llong *unit_images;        /* [unit_count] */
+    atomic_llong *gate_images;   /* [gate_count] that a route asked it of */
+    atomic_llong *gate_nanonats; /* [gate_count] entropy, summed over them */
 };
 
 /* All zero. Owned. */
@@ -37,5 +40,14 @@ void srv_traffic_free(struct srv_traffic *traffic); /* NULL is legal */
 void srv_traffic_image(struct srv_traffic *traffic,
                        const struct sy_route_experts *ran, int exit,
                        int64_t madds);
+
+/*
+ * Counts what the gates of the domain's route said of an image, as its
+ * decisions tell: the entropy, in nats, of a gate's shares for its children,
+ * scaled to a sum of 1. 0: it was sure; ln(children): it had no idea. The root
+ * gate is not part of a route. NULL: does nothing.
+ */
+void srv_traffic_gates(struct srv_traffic *traffic, int domain,
+                       const struct sy_route_taken *taken);
 
 #endif

@@ -207,6 +207,42 @@ static void put_domains(struct page *page)
     }
 }
 
+/* How undecided the gates of routes were: nats over images is the mean. */
+static void put_gates(struct page *page)
+{
+    static const struct {
+        const char *name, *help;
+    } metrics[] = {
+        {"switchyard_gate_images_total", "Images that a route asked a gate of"},
+        {"switchyard_gate_entropy_nats_total",
+         "Entropy of a gate's shares for its children, summed over images"}};
+    for (int m = 0; m < 2; m++) {
+        begin(page, metrics[m].name, "counter", metrics[m].help);
+        for (int i = 0; i < page->count; i++) {
+            const struct srv_live *live = page->live[i];
+            const struct sy_network *network = live->network;
+            for (int g = 0; g < network->gate_count; g++) {
+                const struct sy_gate *gate = &network->gate[g];
+                if (gate->domain < 0) { /* the root's */
+                    continue;
+                }
+                put_network(&page->text, metrics[m].name, live);
+                srv_text_puts(&page->text, ",domain=");
+                put_value(&page->text, network->domain[gate->domain].name);
+                srv_text_puts(&page->text, ",gate=");
+                put_value(&page->text, gate->name);
+                if (m == 0) {
+                    put_number(&page->text, live->traffic->gate_images[g]);
+                } else {
+                    srv_text_printf(&page->text, "} %.9g\n",
+                                    (double)live->traffic->gate_nanonats[g] /
+                                        1e9);
+                }
+            }
+        }
+    }
+}
+
 /* Every unit: stem, blocks, trunk and heads. */
 static void put_blocks(struct page *page)
 {
@@ -595,6 +631,7 @@ void srv_metrics_page(void *context, const struct srv_request *in,
     put_networks(&page);
     put_experts(&page);
     put_domains(&page);
+    put_gates(&page);
     put_blocks(&page);
     put_batcher(&page);
     if (page.server->metrics != NULL) {

@@ -1,8 +1,8 @@
 /*
- * elementwise.c - act, add, scale and pool: one pass over memory each.
+ * elementwise.c - act, add, scale, pool and cells: one pass over memory each.
  *
- * DESIGN: act and add see plain arrays of floats; scale and pool go row by
- * row of C channels. Sums over positions run in order of the positions, with
+ * DESIGN: act and add see plain arrays of floats; the others go row by row of
+ * C channels. Sums over positions run in order of the positions, with
  * four partial sums per channel to hide the latency of an addition.
  */
 #include "runtime/cpu/kernels/kernels.h"
@@ -160,6 +160,54 @@ void SY_KERNEL(pool_infer)(const struct sy_infer_args *args)
     for (int n = 0; n < args->count; n++) {
         const struct sy_infer_args one = sy_infer_image(args, n);
         pool_image(one.y, one.x, one.in);
+    }
+}
+
+/* The mean over one cell: rows [h, h_end) of columns [w, w_end). */
+static void average_cell(float *y, const float *x, struct sy_shape in, int h,
+                         int h_end, int w, int w_end)
+{
+    float share = 1.0f / (float)((h_end - h) * (w_end - w));
+    ptrdiff_t line = (ptrdiff_t)in.w * in.c;
+    const float *first = x + h * line + (ptrdiff_t)w * in.c;
+#define BODY(at, lanes)                                                        \
+    do {                                                                       \
+        vf sum = v_zero();                                                     \
+        for (int i = 0; i < h_end - h; i++) {                                  \
+            sum +=                                                             \
+                sum_rows(first + i * line + at, NULL, w_end - w, in.c, lanes); \
+        }                                                                      \
+        v_put(y + at, sum * share, lanes);                                     \
+    } while (0)
+    FOR_CHANNELS(in.c, BODY);
+#undef BODY
+}
+
+/* The grid lies as ops/cells.c says. */
+static void cells_image(float *y, const float *x, struct sy_shape in, int grid)
+{
+    for (int i = 0; i < grid; i++) {
+        for (int j = 0; j < grid; j++, y += in.c) {
+            average_cell(y, x, in, i * in.h / grid, (i + 1) * in.h / grid,
+                         j * in.w / grid, (j + 1) * in.w / grid);
+        }
+    }
+}
+
+void SY_KERNEL(cells_forward)(const struct sy_op_args *args)
+{
+    for (int n = 0; n < args->count; n++) {
+        cells_image(args->y + (size_t)n * sy_shape_floats(args->out),
+                    args->x + (size_t)n * sy_shape_floats(args->in), args->in,
+                    args->node->kernel);
+    }
+}
+
+void SY_KERNEL(cells_infer)(const struct sy_infer_args *args)
+{
+    for (int n = 0; n < args->count; n++) {
+        const struct sy_infer_args one = sy_infer_image(args, n);
+        cells_image(one.y, one.x, one.in, one.node->kernel);
     }
 }
 

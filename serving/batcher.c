@@ -244,11 +244,21 @@ static void run_batch(struct srv_batcher *batcher, int count)
     pthread_mutex_lock(&batcher->lock);
 }
 
+/* What was set for the whole process, as real time, stays. */
+static void be_patient(void)
+{
+    struct sched_param param;
+    int policy;
+    if (pthread_getschedparam(pthread_self(), &policy, &param) == 0 &&
+        policy == SCHED_OTHER) {
+        (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
+    }
+}
+
 static void *engine_main(void *context)
 {
     struct srv_batcher *batcher = context;
-    static const struct sched_param none = {0};
-    (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+    be_patient();
     pthread_mutex_lock(&batcher->lock);
     for (;;) {
         int64_t wake_ns;

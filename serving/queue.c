@@ -293,9 +293,12 @@ static void take_image(struct srv_queue *queue, struct srv_flow *flow,
     queue->running_units += units;
 }
 
-/* Whether all that waits is of one flow, and the batch holds others' images. */
-static bool only_one_is_left(const struct srv_waiting *waiting,
-                             const struct srv_slice *slice, int slice_count)
+/*
+ * Whether all that waits is of one flow, and the batch holds others' images:
+ * of the domain `first`, or of several.
+ */
+static bool only_one_is_left(const struct srv_waiting *waiting, int first,
+                             bool several)
 {
     int left = 0, domain = 0;
     for (int d = 0; d <= waiting->live->network->domain_count; d++) {
@@ -304,18 +307,14 @@ static bool only_one_is_left(const struct srv_waiting *waiting,
             domain = d;
         }
     }
-    for (int i = 0; i < slice_count && left == 1; i++) {
-        if (slice[i].job->domain != domain) {
-            return true;
-        }
-    }
-    return false;
+    return left == 1 && (several || domain != first);
 }
 
 int srv_queue_take(struct srv_queue *queue, int64_t now_ns,
                    struct srv_slice *slice, int *slice_count, int64_t *wake_ns)
 {
     int size = 0;
+    bool several = false; /* domains */
     *slice_count = 0;
     struct srv_waiting *waiting = next_waiting(queue, now_ns, &size, wake_ns);
     if (waiting == NULL) {
@@ -325,11 +324,13 @@ int srv_queue_take(struct srv_queue *queue, int64_t now_ns,
     queue->running_since_ns = now_ns;
     int company = queue->options.preferred_count == 0 ? COMPANY : size;
     for (int i = 0; i < size; i++) {
-        if (i >= company && only_one_is_left(waiting, slice, *slice_count)) {
+        if (i >= company &&
+            only_one_is_left(waiting, slice[0].job->domain, several)) {
             size = i;
             break;
         }
         take_image(queue, next_flow(waiting), now_ns, slice, slice_count);
+        several |= slice[*slice_count - 1].job->domain != slice[0].job->domain;
     }
     for (int i = 0; i < *slice_count; i++) {
         struct srv_job *job = slice[i].job;

@@ -9,9 +9,8 @@
  * room is never kept from it. A flow that is left over when all others have
  * none any more does not fill their batch to the end, but the next one: those
  * who send little do not wait for the many images of one who sends much. What
- * is measured is multiply-adds, not
- * requests: a domain with a heavy path does not get more of the engine than
- * one with a light path.
+ * is measured is multiply-adds, not requests: a domain with a heavy path does
+ * not get more of the engine than one with a light path.
  *
  * A domain may hold as many places as are still free: one that is flooded
  * fills at most half of the queue, two a third each, and there is always room

@@ -3,8 +3,6 @@
  */
 #include "serving/traffic.h"
 
-#include <math.h>
-
 #include "runtime/base/memory.h"
 
 enum sy_status srv_traffic_new(struct srv_traffic **traffic,
@@ -93,20 +91,6 @@ void srv_traffic_image(struct srv_traffic *traffic,
     add(&traffic->domain_madds[network->expert[ran->expert[0]].domain], madds);
 }
 
-/* The entropy of values that are no probabilities yet, in nats. */
-static double entropy(const struct sy_route_decision *decision, int count)
-{
-    double sum = 0, nats = 0;
-    for (int i = 0; i < count; i++) {
-        sum += decision[i].value;
-    }
-    for (int i = 0; i < count && sum > 0; i++) {
-        double share = decision[i].value / sum;
-        nats -= share > 0 ? share * log(share) : 0;
-    }
-    return nats;
-}
-
 void srv_traffic_gates(struct srv_traffic *traffic, int domain,
                        const struct sy_route_taken *taken)
 {
@@ -119,10 +103,12 @@ void srv_traffic_gates(struct srv_traffic *traffic, int domain,
                taken->decision[end].node == first->node) {
             end++;
         }
-        if (node->type == &sy_route_gate) {
+        /* Of a large route the last decisions may be missing. */
+        if (node->type == &sy_route_gate && end - i == node->child_count) {
+            double nats = sy_route_gate_doubt(node, first);
             add(&traffic->gate_images[node->gate], 1);
             add(&traffic->gate_nanonats[node->gate],
-                (int64_t)(1e9 * entropy(first, end - i) + 0.5));
+                (int64_t)(1e9 * nats + 0.5));
         }
     }
 }

@@ -42,10 +42,9 @@ void srv_traffic_image(struct srv_traffic *traffic,
                        int64_t madds);
 
 /*
- * Counts what the gates of the domain's route said of an image, as its
- * decisions tell: the entropy, in nats, of a gate's shares for its children,
- * scaled to a sum of 1. 0: it was sure; ln(children): it had no idea. The root
- * gate is not part of a route. NULL: does nothing.
+ * Counts how undecided the gates of the domain's route were about an image, as
+ * its decisions tell (sy_route_gate_doubt). The root gate is not part of a
+ * route. NULL: does nothing.
  */
 void srv_traffic_gates(struct srv_traffic *traffic, int domain,
                        const struct sy_route_taken *taken);

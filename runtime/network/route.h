@@ -173,6 +173,14 @@ extern const struct sy_route_type sy_route_ensemble;
 extern const struct sy_route_type sy_route_gate;
 
 /*
+ * How undecided a gate node was, in nats, from its decisions, one a child: the
+ * entropy of its shares for the children; where it chooses each for itself,
+ * the mean of theirs. 0: no doubt.
+ */
+double sy_route_gate_doubt(const struct sy_route *node,
+                           const struct sy_route_decision *decision);
+
+/*
  * Reads and checks the tree at `place` of `file`: kinds and keys are known,
  * leaves name experts of the domain, no limit is passed. Returns an owned
  * route. The network must have its domains and experts.

@@ -304,6 +304,25 @@ static enum sy_route_outcome ask_children(const struct sy_route *node,
     return SY_ROUTE_ANSWERED;
 }
 
+/* -p ln p, 0 at 0. */
+static double surprise(double p)
+{
+    return p > 0 ? -p * log(p) : 0;
+}
+
+double sy_route_gate_doubt(const struct sy_route *node,
+                           const struct sy_route_decision *decision)
+{
+    const struct choice *choice = node->data;
+    double nats = 0;
+    for (int i = 0; i < node->child_count; i++) {
+        double p = decision[i].value;
+        nats += surprise(p);
+        nats += choice->choose == CHOOSE_TOP ? 0 : surprise(1 - p);
+    }
+    return choice->choose == CHOOSE_TOP ? nats : nats / node->child_count;
+}
+
 static enum sy_route_outcome ask(const struct sy_route *node,
                                  struct sy_route_walk *walk,
                                  const float **answer)

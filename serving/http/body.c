@@ -36,6 +36,7 @@ static bool grow(struct srv_body *body, struct srv_request *request,
 {
     size_t room = body->room * 2;
     room = room < FIRST_BYTES ? FIRST_BYTES : room;
+    room = room > body->most_bytes ? body->most_bytes + 1 : room;
     room = room < need ? need : room;
     if (!srv_budget_take(body->budget, room - body->room)) {
         srv_body_drop(body, request);

@@ -31,6 +31,7 @@
  */
 #include "serving/http/front.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
@@ -67,6 +68,7 @@ struct thread {
     int64_t asked_ns; /* when it was about to sleep */
     int64_t turn_ns;  /* when this turn began */
     int64_t since_ns; /* what it reads may have been there since */
+    bool has_place;   /* a connection has ended since it last slept */
 };
 
 struct srv_front {
@@ -198,8 +200,8 @@ static enum MHD_Result send_reply(struct exchange *x)
     return result;
 }
 
-/* Called by the work, on its thread: the exchange is asked again. Once pushed
-   it is its own thread's, which may end it. */
+/* Called by the work, on whatever thread it ends: the exchange is asked again.
+   Once pushed it is its own thread's, which may end it. */
 static void wake(void *waiter, bool more)
 {
     struct exchange *x = waiter;
@@ -395,13 +397,15 @@ static void on_connection(void *context, struct MHD_Connection *connection,
     struct thread *thread = context;
     struct srv_front *front = thread->front;
     struct client *client = *socket_context;
+    thread->has_place |= code == MHD_CONNECTION_NOTIFY_CLOSED;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(
             connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         client = info == NULL ? NULL : sy_alloc_zero(1, sizeof *client);
         if (client != NULL) {
             note_address(client, connection);
-            client->peer.address = client->address;
+            client->peer.address =
+                client->address[0] != '\0' ? client->address : NULL;
             if (!srv_peer_add(&front->peers, &client->peer, info->connect_fd,
                               sy_now_ns())) {
                 shutdown(info->connect_fd, SHUT_RDWR);
@@ -558,11 +562,20 @@ static struct MHD_Daemon *start_daemon(struct thread *thread)
         MHD_OPTION_END);
 }
 
+/*
+ * A daemon that was full has taken the listening socket out of its set, and
+ * puts it back at the begin of a turn, not where a connection ends: after that
+ * one more turn is due at once, or it would accept nobody.
+ */
 static int patience_ms(void *owner)
 {
     struct thread *thread = owner;
     MHD_UNSIGNED_LONG_LONG ms;
     thread->asked_ns = sy_now_ns();
+    if (thread->has_place) {
+        thread->has_place = false;
+        return 0;
+    }
     if (MHD_get_timeout(thread->daemon, &ms) != MHD_YES) {
         return -1;
     }
@@ -658,21 +671,33 @@ static void quiesce(void *owner)
     (void)MHD_quiesce_daemon(thread->daemon);
 }
 
+static bool is_full(const struct thread *thread)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(
+        thread->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info == NULL ||
+           info->num_connections >=
+               connections_of(&thread->front->options,
+                              (int)(thread - thread->front->thread));
+}
+
 static void take_over(void *owner)
 {
     struct thread *thread = owner;
-    struct sockaddr_storage address;
-    socklen_t bytes = sizeof address;
-    int listen_fd = thread->front->options.listen_fd, fd;
-    srv_listen_no_more(listen_fd);
-    while ((fd = accept4(listen_fd, (struct sockaddr *)&address, &bytes,
-                         SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-        /* On failure the library has closed it. */
-        (void)MHD_add_connection(thread->daemon, fd,
-                                 (struct sockaddr *)&address, bytes);
-        bytes = sizeof address;
+    while (!is_full(thread)) {
+        struct sockaddr_storage address;
+        socklen_t bytes = sizeof address;
+        int fd = accept4(thread->front->options.listen_fd,
+                         (struct sockaddr *)&address, &bytes,
+                         SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            /* On failure the library has closed it. */
+            (void)MHD_add_connection(thread->daemon, fd,
+                                     (struct sockaddr *)&address, bytes);
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
     }
-    shutdown(listen_fd, SHUT_RDWR);
 }
 
 /*
@@ -691,9 +716,14 @@ void srv_front_drain(struct srv_front *front)
     for (int i = 0; i < front->options.threads; i++) {
         srv_loop_ask(&front->thread[i].loop, quiesce);
     }
-    if (!front->options.listen_is_shared) {
-        srv_loop_ask(&front->thread[0].loop, take_over);
+    if (front->options.listen_is_shared) {
+        return;
     }
+    srv_listen_no_more(front->options.listen_fd);
+    for (int i = 0; i < front->options.threads; i++) {
+        srv_loop_ask(&front->thread[i].loop, take_over);
+    }
+    shutdown(front->options.listen_fd, SHUT_RDWR);
 }
 
 void srv_front_counts(struct srv_front *front, struct srv_front_counts *counts)
@@ -724,8 +754,11 @@ void srv_front_free(struct srv_front *front)
         return;
     }
     for (int i = 0; i < front->options.threads; i++) {
+        srv_loop_stop(&front->thread[i].loop); /* they rouse each other */
+    }
+    for (int i = 0; i < front->options.threads; i++) {
         struct thread *thread = &front->thread[i];
-        resume(srv_loop_stop(&thread->loop));
+        resume(srv_loop_release(&thread->loop));
         if (thread->daemon != NULL) {
             quiesce(thread);
             MHD_stop_daemon(thread->daemon);

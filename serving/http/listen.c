@@ -2,8 +2,8 @@
  * listen.c - bind and listen.
  *
  * DESIGN: the first address that the name gives and that can be bound wins.
- * The backlog is as long as the kernel allows, because refusing work is the
- * business of the bounded queue, which can say why.
+ * The backlog is long, because refusing work is the business of the bounded
+ * queue, which can say why.
  */
 #include "serving/http/listen.h"
 

@@ -106,15 +106,24 @@ void srv_loop_ask(struct srv_loop *loop, void (*act)(void *owner))
     }
 }
 
-struct srv_woken *srv_loop_stop(struct srv_loop *loop)
+void srv_loop_stop(struct srv_loop *loop)
 {
     if (!loop->runs) {
-        return NULL;
+        return;
     }
     atomic_store(&loop->stopping, true);
     signal_thread(loop);
     pthread_join(loop->thread, NULL);
     loop->runs = false;
+    loop->stopped = true;
+}
+
+struct srv_woken *srv_loop_release(struct srv_loop *loop)
+{
+    if (!loop->stopped) {
+        return NULL;
+    }
+    loop->stopped = false;
     sem_destroy(&loop->done);
     close(loop->event_fd);
     return atomic_exchange(&loop->woken, NULL);

@@ -38,7 +38,7 @@ struct srv_loop_options {
 struct srv_loop {
     struct srv_loop_options options;
     pthread_t thread;
-    bool runs; /* init thread only */
+    bool runs, stopped; /* init thread only */
     int event_fd;
     _Atomic(struct srv_woken *) woken;
     atomic_bool asleep, stopping;
@@ -62,7 +62,11 @@ void srv_loop_rouse(struct srv_loop *loop);
    Thread: init. */
 void srv_loop_ask(struct srv_loop *loop, void (*act)(void *owner));
 
-/* Ends the thread; returns what was pushed and had no turn. Thread: init. */
-struct srv_woken *srv_loop_stop(struct srv_loop *loop);
+/* Ends the thread. Others may still push and rouse. Thread: init. */
+void srv_loop_stop(struct srv_loop *loop);
+
+/* Of a stopped loop, when nobody pushes or rouses any more: returns what had
+   no turn. Thread: init. */
+struct srv_woken *srv_loop_release(struct srv_loop *loop);
 
 #endif

@@ -45,6 +45,7 @@ struct srv_pace {
     int limit;                     /* 0: none */
     int count;                     /* in work */
     int most;                      /* of count, in the window that runs */
+    bool refused;                  /* somebody, in it */
     int of_model[SRV_PACE_MODELS]; /* in work, by srv_pace_model */
     int models;                    /* that have any */
     int64_t since_ns, least_ns; /* the window's begin, the least wait in it */
@@ -55,7 +56,7 @@ struct srv_pace {
 int srv_pace_model(const char *name);
 
 /* Whether one more of that model may be taken in. */
-bool srv_pace_has_room(const struct srv_pace *pace, int model);
+bool srv_pace_has_room(struct srv_pace *pace, int model);
 
 /*
  * Whether it was behind lately: from one window before anything is refused, so
@@ -67,7 +68,10 @@ bool srv_pace_is_pressed(const struct srv_pace *pace, int64_t now_ns);
 void srv_pace_enter(struct srv_pace *pace, int model);
 void srv_pace_leave(struct srv_pace *pace, int model);
 
-/* One of them has its last turn now and waited so long for all its turns. */
+/*
+ * One of them has its last turn now and waited so long for all its turns.
+ * Target 0: no limit is wanted.
+ */
 void srv_pace_turn(struct srv_pace *pace, int64_t wait_ns, int64_t now_ns,
                    int64_t target_ns);
 

@@ -215,7 +215,7 @@ static void put_gates(struct page *page)
     } metrics[] = {
         {"switchyard_gate_images_total", "Images that a route asked a gate of"},
         {"switchyard_gate_entropy_nats_total",
-         "Entropy of a gate's shares for its children, summed over images"}};
+         "How undecided a gate was, in nats, summed over images"}};
     for (int m = 0; m < 2; m++) {
         begin(page, metrics[m].name, "counter", metrics[m].help);
         for (int i = 0; i < page->count; i++) {

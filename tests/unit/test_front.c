@@ -39,7 +39,7 @@ static struct {
             .came = PTHREAD_COND_INITIALIZER};
 
 static struct srv_front *front;
-static int port;
+static int port, most_connections = 2 * MOST_WAITING;
 static atomic_int done, refused, seen;
 
 static void *run_engine(void *unused)
@@ -120,7 +120,7 @@ static void set_up(int64_t max_lag_ns, int per_client)
     int64_t second = INT64_C(1000000000);
     struct srv_front_options options = {
         .threads = THREADS,
-        .max_connections = 2 * MOST_WAITING,
+        .max_connections = most_connections,
         .max_connections_per_client = per_client,
         .max_body_bytes = 1 << 20,
         .limits = {30 * second, 30 * second, 30 * second, 0},
@@ -260,6 +260,28 @@ START_TEST(of_one_address_no_more_connect_than_its_number)
 }
 END_TEST
 
+START_TEST(a_server_that_was_full_accepts_again_when_somebody_leaves)
+{
+    most_connections = THREADS; /* one each */
+    set_up(0, 0);
+    most_connections = 2 * MOST_WAITING;
+    for (int round = 0; round < 20; round++) {
+        int fd[THREADS];
+        for (int i = 0; i < THREADS; i++) {
+            struct timeval patience = {.tv_sec = 20};
+            fd[i] = connect_one();
+            setsockopt(fd[i], SOL_SOCKET, SO_RCVTIMEO, &patience,
+                       sizeof patience);
+            ck_assert_int_eq(ask(fd[i], "a"), 200);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            close(fd[i]);
+        }
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_server_that_drains_answers_who_was_connected_and_nobody_else)
 {
     set_up(0, 0);
@@ -279,6 +301,8 @@ int main(void)
     tcase_add_test(tc, every_request_of_many_gets_its_own_answer);
     tcase_add_test(tc, a_pace_answers_all_that_it_takes_and_refuses_the_rest);
     tcase_add_test(tc, of_one_address_no_more_connect_than_its_number);
+    tcase_add_test(tc,
+                   a_server_that_was_full_accepts_again_when_somebody_leaves);
     tcase_add_test(
         tc, a_server_that_drains_answers_who_was_connected_and_nobody_else);
     suite_add_tcase(suite, tc);

@@ -128,6 +128,47 @@ START_TEST(one_flooded_model_does_not_lock_others_out)
 }
 END_TEST
 
+/* A flooded model that takes all it may, beside a quiet one, for `us`. */
+static void flood_beside_quiet(int us, int wait_us)
+{
+    for (int passed = 0; passed < us; passed += 50) {
+        while (srv_pace_has_room(&pace, FLOODED)) {
+            srv_pace_enter(&pace, FLOODED);
+        }
+        turns(50, wait_us);
+        srv_pace_leave(&pace, FLOODED); /* one is answered */
+    }
+}
+
+START_TEST(the_limit_rises_again_for_a_model_that_has_half_of_it)
+{
+    fresh(1000);
+    turns(1000000, 100 * TARGET_US);
+    leave_all();
+    srv_pace_enter(&pace, QUIET);
+    flood_beside_quiet(100000, 10);
+    ck_assert_int_gt(pace.limit, 4 * SRV_PACE_FLOOR);
+    int before = pace.limit;
+    flood_beside_quiet(3300, 2 * TARGET_US); /* behind, and cut */
+    ck_assert_int_lt(pace.limit, before);
+    ck_assert_int_ge(pace.limit, before * 6 / 10); /* by no half */
+    srv_pace_leave(&pace, QUIET);
+    leave_all();
+}
+END_TEST
+
+START_TEST(without_a_target_there_is_no_limit)
+{
+    fresh(1000);
+    turns(1000000, 100 * TARGET_US);
+    ck_assert_int_gt(pace.limit, 0);
+    srv_pace_turn(&pace, 100 * US, now_ns, 0);
+    ck_assert(srv_pace_has_room(&pace, FLOODED));
+    ck_assert(!srv_pace_is_pressed(&pace, now_ns));
+    leave_all();
+}
+END_TEST
+
 START_TEST(models_are_told_apart_by_their_names)
 {
     int places[SRV_PACE_MODELS] = {0}, most = 0;
@@ -206,6 +247,8 @@ int main(void)
     tcase_add_test(tc, however_far_behind_some_are_always_taken_in);
     tcase_add_test(tc, one_flooded_model_does_not_lock_others_out);
     tcase_add_test(tc, beside_others_a_flooded_model_has_half);
+    tcase_add_test(tc, the_limit_rises_again_for_a_model_that_has_half_of_it);
+    tcase_add_test(tc, without_a_target_there_is_no_limit);
     tcase_add_test(tc, models_are_told_apart_by_their_names);
     tcase_add_test(tc, the_limit_rises_while_it_is_reached_and_only_then);
     tcase_add_test(tc, a_clock_that_stands_still_is_no_lag);

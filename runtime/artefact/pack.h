@@ -24,11 +24,12 @@
  *     sy_pack_verify                    signature against the trusted keys
  *     sy_base_load                      what is served, with its numbers
  *     sy_pack_apply                     the network after promotion + report
+ *     sy_base_push                      what CURRENT names after it
  *     sy_snapshot_make(applied, ...)
  *     sy_pack_probe                     its own expected answers, and the time
  *     sy_pack_store                     NAME/packs/ID/, once and for ever
  *     sy_network_join(served, applied)  both in one batch, while on trial
- *     sy_base_push, sy_current_write    the promotion
+ *     sy_current_write                  the promotion
  *
  * and after a restart sy_artefact_load gives what CURRENT names.
  *
@@ -184,17 +185,19 @@ enum sy_status sy_pack_discard(const char *model, const char *id,
  */
 struct sy_base {
     struct sy_stack stack;
-    struct sy_network *network;           /* owned: with all packs on top */
-    struct sy_network *version;           /* owned: without; NULL: no packs */
-    struct sy_pack *pack[SY_STACK_PACKS]; /* owned, in their order */
+    char version_hash[SY_HASH_TEXT_BYTES]; /* of its model.json, as read */
+    struct sy_network *network;            /* owned: with all packs on top */
+    struct sy_network *version;            /* owned: without; NULL: no packs */
+    struct sy_pack *pack[SY_STACK_PACKS];  /* owned, in their order */
     struct sy_pack *more; /* owned: one that may be on top next, or NULL */
 };
 
 /*
  * Reads the version and its stored packs, once each, and applies them. What
  * `base` holds of this stack already ({0}: nothing) is not read again, since
- * versions and packs never change; that they are still there is looked at. On
- * failure it holds nothing.
+ * versions and packs never change; that they are still there is looked at, and
+ * that the version is not another one of that number. On failure it holds
+ * nothing.
  */
 enum sy_status sy_base_load(struct sy_base *base, const char *model,
                             const struct sy_stack *stack,
@@ -205,14 +208,16 @@ void sy_base_release(struct sy_base *base); /* {0} is legal */
 int64_t sy_base_bytes(const struct sy_base *base);
 
 /*
- * What is served after a promotion of a pack that can be applied to
- * base->network: the pack on top, and packs below left out that no longer
- * matter, because those above set all that they did and need none of their
- * blocks. So a model that is swapped for ever keeps a short stack.
+ * What is served after a promotion of a pack, which applied to base->network
+ * gives `applied`: the pack on top, and packs below left out that no longer
+ * matter, because those above set all that they did and, without them, give the
+ * same domains in the same order, with the same numbers and the same root gate.
+ * So a model that is swapped for ever keeps a short stack.
  * SY_UNSUPPORTED: more than SY_STACK_PACKS matter.
  */
 enum sy_status sy_base_push(struct sy_stack *next, const struct sy_base *base,
                             struct sy_pack *pack,
+                            const struct sy_network *applied,
                             struct sy_error *err) SY_MUST_USE;
 
 /* The same of the stored pack `id` over the stack `now`, both read from disk;

@@ -2,18 +2,24 @@
  * pack_stack.c - a version with packs on top.
  *
  * DESIGN. A stack is applied pack by pack, each to what the one before has
- * made. So leaving a pack out can be tried: where the others still find their
- * blocks, and those above set or remove every domain that it set, the outcome
- * is the same without it.
+ * made. So leaving a pack out can be tried, where those above set or remove
+ * every domain that it did: it is not needed if the others still find their
+ * blocks and the outcome is the same. It need not be: domains stand in the
+ * order in which they came, and a root gate goes with a domain that it knows
+ * and does not come back with it.
  *
  * Version and packs are read once and kept as long as the stack is worked on,
  * with their hashes, so that a try costs copying and no reading, and so does
- * the next stack, which has most of them too.
+ * the next stack, which has most of them too. Packs are known by their content;
+ * a version only by its number, which another one can have once it is deleted:
+ * so what was read is kept with the hash of its description, which holds that
+ * of the weights.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/artefact/pack_parts.h"
+#include "runtime/network/equal.h"
 
 /* The network on which the packs stand. */
 static const struct sy_network *bottom_of(const struct sy_base *base)
@@ -49,10 +55,17 @@ static bool same_stack(const struct sy_stack *a, const struct sy_stack *b)
     return same;
 }
 
+/* Whether both were read from the same version. */
+static bool same_version(const struct sy_base *a, const struct sy_base *b)
+{
+    return a->stack.version == b->stack.version &&
+           strcmp(a->version_hash, b->version_hash) == 0;
+}
+
 /* Moves the version, if it is that of the stack, and its packs. */
 static void take_over(struct sy_base *made, struct sy_base *from)
 {
-    if (from->stack.version == made->stack.version) {
+    if (same_version(from, made)) {
         made->version = from->version;
         from->version = NULL;
         if (made->version == NULL) {
@@ -73,35 +86,48 @@ static void take_over(struct sy_base *made, struct sy_base *from)
     }
 }
 
-/* That what was not read again is still there for the next start. */
+static enum sy_status fail_gone(const char *file, struct sy_error *err)
+{
+    return sy_fail(err, SY_NOT_FOUND, "%s: it is served, and gone from disk",
+                   file);
+}
+
+/* The folder of the version, and what its description hashes to now. */
+static enum sy_status find_version(struct sy_base *made, const char *model,
+                                   char folder[SY_PATH_BYTES],
+                                   struct sy_error *err)
+{
+    char number[16], file[SY_PATH_BYTES];
+    (void)snprintf(number, sizeof number, "%d", made->stack.version);
+    SY_TRY(sy_path_join(folder, SY_PATH_BYTES, model, number, err));
+    SY_TRY(sy_path_join(file, sizeof file, folder, SY_MODEL_FILE, err));
+    return sy_file_exists(file) ? sy_hash_file(file, made->version_hash, err)
+                                : fail_gone(file, err);
+}
+
+/* That packs that are not read again are still there for the next start. */
 static enum sy_status check_there(const struct sy_base *base, const char *model,
-                                  const char *folder, struct sy_error *err)
+                                  struct sy_error *err)
 {
     char file[SY_PATH_BYTES];
-    SY_TRY(sy_path_join(file, sizeof file, folder, SY_MODEL_FILE, err));
-    for (int p = -1; p < base->stack.pack_count; p++) {
-        if (p >= 0) {
-            SY_TRY(sy_pack_path(model, base->stack.pack[p], file, err));
-        }
+    for (int p = 0; p < base->stack.pack_count; p++) {
+        SY_TRY(sy_pack_path(model, base->stack.pack[p], file, err));
         if (!sy_file_exists(file)) {
-            return sy_fail(err, SY_NOT_FOUND,
-                           "%s: it is served, and gone from disk", file);
+            return fail_gone(file, err);
         }
     }
     return SY_OK;
 }
 
+/* Reads and applies what `made` does not hold. */
 static enum sy_status load(struct sy_base *made, const char *model,
-                           struct sy_error *err)
+                           const char *folder, struct sy_error *err)
 {
-    char number[16], path[SY_PATH_BYTES];
     struct sy_artefact artefact;
-    (void)snprintf(number, sizeof number, "%d", made->stack.version);
-    SY_TRY(sy_path_join(path, sizeof path, model, number, err));
     if (made->version == NULL && made->network == NULL) {
-        SY_TRY(sy_artefact_read(path, &made->version, &artefact, err));
+        SY_TRY(sy_artefact_read(folder, &made->version, &artefact, err));
     }
-    SY_TRY(check_there(made, model, path, err));
+    SY_TRY(check_there(made, model, err));
     if (made->network != NULL) {
         return SY_OK; /* it was this stack before */
     }
@@ -117,14 +143,19 @@ enum sy_status sy_base_load(struct sy_base *base, const char *model,
                             const struct sy_stack *stack, struct sy_error *err)
 {
     struct sy_base made = {.stack = *stack};
-    if (base->network != NULL && same_stack(&base->stack, stack)) {
+    char folder[SY_PATH_BYTES];
+    enum sy_status status = find_version(&made, model, folder, err);
+    if (status == SY_OK && base->network != NULL && same_version(base, &made) &&
+        same_stack(&base->stack, stack)) {
         made = *base;
         *base = (struct sy_base){0};
     } else {
         take_over(&made, base);
         sy_base_release(base);
     }
-    enum sy_status status = load(&made, model, err);
+    if (status == SY_OK) {
+        status = load(&made, model, folder, err);
+    }
     if (status != SY_OK) {
         sy_base_release(&made);
         return status;
@@ -226,8 +257,9 @@ static bool is_covered(const struct pushing *all, int p)
     return root;
 }
 
-/* Whether the packs but number `p` can be applied, one after another. */
-static bool works_without(const struct pushing *all, int p)
+/* The network of the packs but number `p`, owned; NULL: they cannot be applied
+   one after another. */
+static struct sy_network *apply_without(const struct pushing *all, int p)
 {
     struct sy_network *now = NULL, *next = NULL;
     bool works = true;
@@ -242,31 +274,60 @@ static bool works_without(const struct pushing *all, int p)
             now = next;
         }
     }
-    sy_network_free(now);
-    return works;
+    if (!works) {
+        sy_network_free(now);
+        now = NULL;
+    }
+    return now;
+}
+
+/* Whether one can be served in place of the other: every index means the same
+   and every domain and the root gate are. Both are of one version, so stem and
+   trunk are. */
+static bool same_outcome(const struct sy_network *a, const struct sy_network *b)
+{
+    bool same = sy_layout_equal(a, b);
+    for (int d = 0; same && d < a->domain_count; d++) {
+        same = sy_domain_equal(a, d, b, d);
+    }
+    int root = sy_network_root_gate(a);
+    return same && (root < 0 || sy_unit_equal(a, sy_network_gate(a, root), b,
+                                              sy_network_gate(b, root)));
+}
+
+/* Leaves pack number `p` out if `outcome` is the same without it. */
+static void try_without(struct pushing *all, int p,
+                        const struct sy_network *outcome)
+{
+    struct sy_network *without =
+        is_covered(all, p) ? apply_without(all, p) : NULL;
+    if (without != NULL && same_outcome(outcome, without)) {
+        all->count--;
+        memmove(&all->pack[p], &all->pack[p + 1],
+                (size_t)(all->count - p) * sizeof(struct sy_pack *));
+    }
+    sy_network_free(without);
 }
 
 enum sy_status sy_base_push(struct sy_stack *next, const struct sy_base *base,
-                            struct sy_pack *pack, struct sy_error *err)
+                            struct sy_pack *pack,
+                            const struct sy_network *applied,
+                            struct sy_error *err)
 {
     struct pushing all = {.bottom = bottom_of(base),
                           .count = base->stack.pack_count};
-    if (all.count == SY_STACK_PACKS) {
-        return sy_fail(err, SY_UNSUPPORTED,
-                       "%d packs are on top of version %d already; train or "
-                       "save them into one version",
-                       all.count, base->stack.version);
-    }
     for (int p = 0; p < all.count; p++) {
         all.pack[p] = base->pack[p];
     }
     all.pack[all.count++] = pack;
     for (int p = all.count - 2; p >= 0; p--) {
-        if (is_covered(&all, p) && works_without(&all, p)) {
-            all.count--;
-            memmove(&all.pack[p], &all.pack[p + 1],
-                    (size_t)(all.count - p) * sizeof(struct sy_pack *));
-        }
+        try_without(&all, p, applied);
+    }
+    if (all.count > SY_STACK_PACKS) {
+        return sy_fail(err, SY_UNSUPPORTED,
+                       "%d packs on top of version %d matter still; train or "
+                       "save them into one version",
+                       SY_STACK_PACKS, base->stack.version);
     }
     struct sy_stack made = {.version = base->stack.version,
                             .pack_count = all.count};
@@ -288,7 +349,7 @@ enum sy_status sy_stack_push(struct sy_stack *next, const char *model,
     SY_TRY(sy_pack_fetch(&pack, model, id, err));
     SY_TRY_OUT(sy_base_load(&base, model, now, err));
     SY_TRY_OUT(sy_pack_apply(&network, base.network, pack, NULL, err));
-    status = sy_base_push(next, &base, pack, err);
+    status = sy_base_push(next, &base, pack, network, err);
 out:
     sy_network_free(network);
     sy_base_release(&base);

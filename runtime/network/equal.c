@@ -100,6 +100,9 @@ static int count_experts(const struct sy_network *network, int domain)
 static bool same_routes(const struct sy_network *a, int domain_a,
                         const struct sy_network *b, int domain_b)
 {
+    if (a->route[domain_a] == NULL || b->route[domain_b] == NULL) {
+        return a->route[domain_a] == b->route[domain_b]; /* no expert yet */
+    }
     json_t *x = sy_route_to_json(a->route[domain_a], a);
     json_t *y = sy_route_to_json(b->route[domain_b], b);
     bool same = x != NULL && y != NULL && json_equal(x, y) == 1;
@@ -112,7 +115,10 @@ static bool same_routes(const struct sy_network *a, int domain_a,
 static bool same_gates(const struct sy_network *a, int domain_a,
                        const struct sy_network *b, int domain_b)
 {
-    struct sy_route_gates all = sy_route_all_gates(a->route[domain_a]);
+    struct sy_route_gates all = {0};
+    if (a->route[domain_a] != NULL) {
+        all = sy_route_all_gates(a->route[domain_a]);
+    }
     bool same = true;
     for (int i = 0; same && i < all.count; i++) {
         const struct sy_gate *x = &a->gate[all.gate[i]];
@@ -140,6 +146,43 @@ bool sy_domain_equal(const struct sy_network *a, int domain_a,
             int other = sy_network_find_expert(b, domain_b, expert->name);
             same = other >= 0 && same_expert(a, expert, b, &b->expert[other]);
         }
+    }
+    return same;
+}
+
+static bool same_expert_rows(const struct sy_network *a,
+                             const struct sy_network *b)
+{
+    bool same = a->expert_count == b->expert_count;
+    for (int e = 0; same && e < a->expert_count; e++) {
+        const struct sy_expert *x = &a->expert[e], *y = &b->expert[e];
+        same = x->domain == y->domain && strcmp(x->name, y->name) == 0 &&
+               x->temperature == y->temperature;
+    }
+    return same;
+}
+
+static bool same_gate_rows(const struct sy_network *a,
+                           const struct sy_network *b)
+{
+    bool same = a->gate_count == b->gate_count;
+    for (int g = 0; same && g < a->gate_count; g++) {
+        const struct sy_gate *x = &a->gate[g], *y = &b->gate[g];
+        same = x->domain == y->domain && x->expert == y->expert &&
+               x->layers == y->layers && x->outputs == y->outputs &&
+               x->threshold == y->threshold && strcmp(x->name, y->name) == 0;
+    }
+    return same;
+}
+
+bool sy_layout_equal(const struct sy_network *a, const struct sy_network *b)
+{
+    bool same = a->domain_count == b->domain_count && same_expert_rows(a, b) &&
+                same_gate_rows(a, b);
+    for (int d = 0; same && d < a->domain_count; d++) {
+        same = strcmp(a->domain[d].name, b->domain[d].name) == 0 &&
+               same_labels(&a->domain[d], &b->domain[d]) &&
+               same_routes(a, d, b, d);
     }
     return same;
 }

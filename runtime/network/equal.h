@@ -39,4 +39,13 @@ const char *sy_form_difference(const struct sy_network *a,
 bool sy_domain_equal(const struct sy_network *a, int domain_a,
                      const struct sy_network *b, int domain_b);
 
+/*
+ * Whether an index of a domain, of an expert or of a gate means the same in
+ * both: all of them stand in the same order, with the same labels,
+ * temperatures, thresholds and routes. Blocks may stand in another order.
+ * Numbers of units are not looked at, so networks that have given theirs back
+ * can be asked too.
+ */
+bool sy_layout_equal(const struct sy_network *a, const struct sy_network *b);
+
 #endif

@@ -47,6 +47,20 @@ static enum sy_status check_root(const struct srv_two *two,
                          "not bring");
 }
 
+/* That what was read from disk stands as what is served does: the joined
+   network is made of the one, and asked with the indices of the other. */
+static enum sy_status check_layout(const struct srv_two *two,
+                                   const struct srv_live *base,
+                                   struct sy_error *err)
+{
+    return sy_layout_equal(two->served, base->network)
+               ? SY_OK
+               : sy_fail(err, SY_BAD_INPUT,
+                         "what is served has other domains, experts or gates "
+                         "than %s on disk, or in another order: load it first",
+                         base->label);
+}
+
 /* That nothing changes but what is said to. */
 static enum sy_status check_others(const struct srv_two *two,
                                    struct sy_error *err)
@@ -142,7 +156,10 @@ enum sy_status srv_candidate_make(struct srv_staged *staged,
     int on_trial[SY_MAX_DOMAINS];
     struct srv_live *base = input->base;
     SY_ASSERT(base->trial == NULL);
-    enum sy_status status = check_others(two, err);
+    enum sy_status status = check_layout(two, base, err);
+    if (status == SY_OK) {
+        status = check_others(two, err);
+    }
     if (status == SY_OK) {
         int count = note_domains(staged, two, on_trial);
         status = make_states(staged, input, two, on_trial, count, err);

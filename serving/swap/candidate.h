@@ -9,8 +9,8 @@
 
 #include "serving/swap/stage.h"
 
-/* Both with their values. `domain` names those that the candidate may change
-   or bring. */
+/* Both with their values; `served` is what was read of what the base serves.
+   `domain` names those that the candidate may change or bring. */
 struct srv_two {
     const struct sy_network *served;
     struct sy_network *candidate; /* taken by srv_candidate_make */
@@ -21,10 +21,11 @@ struct srv_two {
 
 /*
  * Fills `next`, `joined` (not for a dry run), `bytes`, and `domain` of a
- * staged pack whose label is set. Refused: a candidate in which a domain that
- * is not named, or the root gate, is not what is served, bit for bit; one that
- * cannot run beside it. What was made is the caller's to release, also after a
- * failure.
+ * staged pack whose label is set. Refused: anything over a `served` whose
+ * domains, experts and gates do not stand as those of input->base; a candidate
+ * in which a domain that is not named, or the root gate, is not what is served,
+ * bit for bit; one that cannot run beside it. What was made is the caller's to
+ * release, also after a failure.
  */
 enum sy_status srv_candidate_make(struct srv_staged *staged,
                                   const struct srv_stage_input *input,

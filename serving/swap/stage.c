@@ -9,7 +9,8 @@
  * top of CURRENT.
  *
  * The pack is stored last, when nothing can be wrong with it any more, so that
- * a promotion has to write CURRENT alone.
+ * a promotion has to write CURRENT alone, and a pack that is refused leaves
+ * nothing behind.
  */
 #include "serving/swap/stage.h"
 
@@ -97,15 +98,19 @@ static enum sy_status read_served(struct staging *s,
                         err);
 }
 
-/* What the candidate is called until it is known which packs stay below. */
-static void name_candidate(struct srv_staged *staged,
-                           const struct sy_stack *served)
+/* What CURRENT holds once the pack is promoted, and so what the candidate is
+   called: packs below that do not matter any more are left out. */
+static enum sy_status choose_stack(struct srv_staged *staged, struct staging *s,
+                                   const struct srv_stage_input *input,
+                                   const struct sy_network *candidate,
+                                   struct sy_error *err)
 {
-    struct sy_stack stack = *served;
-    if (stack.pack_count < SY_STACK_PACKS) {
-        memcpy(stack.pack[stack.pack_count++], staged->id, SY_PACK_ID_BYTES);
-    }
-    sy_stack_label(&stack, staged->label);
+    struct srv_current_pair *current = s->current;
+    SY_TRY(sy_base_push(&current->after.served, input->kept, s->pack, candidate,
+                        err));
+    current->after.before = current->before.served;
+    sy_stack_label(&current->after.served, staged->label);
+    return SY_OK;
 }
 
 /* Both states, out of what is served and the pack. */
@@ -125,6 +130,11 @@ static enum sy_status make_states(struct srv_staged *staged, struct staging *s,
     }
     SY_TRY(sy_pack_apply(&two.candidate, input->kept->network, s->pack, NULL,
                          err));
+    enum sy_status status = choose_stack(staged, s, input, two.candidate, err);
+    if (status != SY_OK) {
+        sy_network_free(two.candidate);
+        return status;
+    }
     return srv_candidate_make(staged, input, &two, err);
 }
 
@@ -222,15 +232,8 @@ static enum sy_status finish(struct srv_staged *staged, struct staging *s,
     if (input->dry_run) {
         return SY_OK;
     }
-    struct srv_current_pair *current = s->current;
-    SY_TRY(sy_pack_store(current->model, s->pack, err));
-    SY_TRY(sy_base_push(&current->after.served, input->kept, s->pack, err));
-    current->after.before = current->before.served;
-    /* Packs below that do not matter any more are left out of the name. */
-    sy_stack_label(&current->after.served, staged->next->label);
-    (void)snprintf(staged->label, sizeof staged->label, "%s",
-                   staged->next->label);
-    staged->current = current;
+    SY_TRY(sy_pack_store(s->current->model, s->pack, err));
+    staged->current = s->current;
     s->current = NULL;
     /* It may be part of what is served when the next one comes. */
     sy_pack_close(input->kept->more);
@@ -251,7 +254,6 @@ enum sy_status srv_stage(struct srv_staged *staged,
     SY_TRY_OUT(read_served(&s, input, err));
     (void)snprintf(made.id, sizeof made.id, "%s", s.pack->id);
     (void)snprintf(made.signed_by, sizeof made.signed_by, "%s", s.pack->signer);
-    name_candidate(&made, &s.current->before.served);
     made.pack_bytes = (int64_t)s.pack->bytes;
     made.root = s.pack->root_gate != NULL;
     SY_TRY_OUT(make_states(&made, &s, input, err));

@@ -1,5 +1,5 @@
 /*
- * test_pack.c - packs: written, opened, refused, applied, stored, stacked.
+ * test_pack.c - packs: written, opened, refused, applied, stored.
  *
  * `base` is what is served; `next` is the same network with some numbers of
  * domain "digits" changed, so that what a pack brings is known.
@@ -671,61 +671,6 @@ START_TEST(a_model_is_what_current_names_with_its_packs)
 }
 END_TEST
 
-START_TEST(packs_that_replace_each_other_do_not_pile_up)
-{
-    struct sy_error err = {0};
-    struct sy_stack stack = {.version = 1};
-    struct sy_network *served = NULL;
-    struct sy_pack *pack[2];
-    save_base();
-    pack[0] = pack_of(next, base);
-    move_weights(next, "head.digits", 1.0F);
-    pack[1] = pack_of(next, base);
-    store(pack[0]);
-    store(pack[1]);
-    for (int i = 0; i < 12; i++) {
-        sy_check_ok(sy_stack_push(&stack, model, &stack, pack[i % 2]->id, &err),
-                    err);
-        ck_assert_int_eq(stack.pack_count, 1);
-        ck_assert_str_eq(stack.pack[0], pack[i % 2]->id);
-    }
-    sy_check_ok(sy_stack_load(&served, model, &stack, &err), err);
-    ck_assert(sy_domain_equal(served, DIGITS, next, DIGITS));
-    sy_network_free(served);
-    sy_pack_close(pack[0]);
-    sy_pack_close(pack[1]);
-}
-END_TEST
-
-START_TEST(a_pack_stays_below_one_that_builds_on_its_blocks)
-{
-    struct sy_error err = {0};
-    struct sy_stack stack = {.version = 1};
-    struct sy_network *one, *served = NULL;
-    struct sy_pack *first, *second;
-    save_base();
-    first = pack_of(next, base);
-    one = apply(base, first, NULL);
-    move_weights(next, "head.digits", 1.0F);
-    second = pack_of(next, one); /* takes the new l1b0 as being there */
-    ck_assert_int_eq(second->holds[unit_of(second->part, "l1b0")], 0);
-    store(first);
-    store(second);
-    sy_check_fails(sy_stack_push(&stack, model, &stack, second->id, &err),
-                   SY_BAD_INPUT, err);
-    ck_assert_int_eq(stack.pack_count, 0);
-    sy_check_ok(sy_stack_push(&stack, model, &stack, first->id, &err), err);
-    sy_check_ok(sy_stack_push(&stack, model, &stack, second->id, &err), err);
-    ck_assert_int_eq(stack.pack_count, 2);
-    sy_check_ok(sy_stack_load(&served, model, &stack, &err), err);
-    ck_assert(sy_domain_equal(served, DIGITS, next, DIGITS));
-    sy_network_free(served);
-    sy_network_free(one);
-    sy_pack_close(first);
-    sy_pack_close(second);
-}
-END_TEST
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("pack");
@@ -750,8 +695,6 @@ static Suite *suite(void)
     tcase_add_test(tc, signatures_are_checked_against_the_trusted_keys);
     tcase_add_test(tc, stored_packs_are_found_kept_and_discarded);
     tcase_add_test(tc, a_model_is_what_current_names_with_its_packs);
-    tcase_add_test(tc, packs_that_replace_each_other_do_not_pile_up);
-    tcase_add_test(tc, a_pack_stays_below_one_that_builds_on_its_blocks);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -16,6 +16,7 @@
 #include "serving/swap/swap.h"
 #include "tests/support/check_main.h"
 #include "tests/support/forged_pack.h"
+#include "tests/support/full_stack.h"
 #include "tests/support/oip_server.h"
 
 enum { PROBES = 2, MODELS = 4, TURNS = 8, SAME = 3 };
@@ -604,13 +605,22 @@ START_TEST(a_domain_is_removed_and_added_and_others_do_not_move_a_bit)
 }
 END_TEST
 
+/* Has the server load the network anew. */
+static void load_again(void)
+{
+    struct srv_reply reply;
+    ck_assert_int_eq(oip_ask_bytes(SRV_POST, "/v2/repository/models/net/load",
+                                   NULL, "", 0, &reply),
+                     200);
+    srv_reply_release(&reply);
+}
+
 START_TEST(what_current_is_made_to_name_is_served_by_a_load)
 {
     struct sy_error err = {0};
     char id[SY_PACK_ID_BYTES], model[SY_PATH_BYTES], label[64];
     struct sy_current current = {0};
     struct sy_pack *pack;
-    struct srv_reply reply;
     struct answers before = ask_all();
     snprintf(model, sizeof model, "%s", sy_check_path("net"));
     write_good(id);
@@ -622,10 +632,7 @@ START_TEST(what_current_is_made_to_name_is_served_by_a_load)
         sy_stack_push(&current.served, model, &current.served, id, &err), err);
     sy_check_ok(sy_current_write(model, &current, &err), err);
     check_untouched(&before);
-    ck_assert_int_eq(oip_ask_bytes(SRV_POST, "/v2/repository/models/net/load",
-                                   NULL, "", 0, &reply),
-                     200);
-    srv_reply_release(&reply);
+    load_again();
     struct answers after = ask_all();
     snprintf(label, sizeof label, "1+%s", id);
     ck_assert_str_eq(snapshot_of(after.of[0]), label);
@@ -691,6 +698,82 @@ START_TEST(packs_follow_each_other_and_leave_no_memory_behind)
 }
 END_TEST
 
+START_TEST(a_root_gate_that_went_with_a_domain_does_not_come_back_by_a_load)
+{
+    struct sy_pack_domain domains[SY_MAX_DOMAINS];
+    const char *gone = "d2";
+    char id[SY_PACK_ID_BYTES];
+    struct sy_pack_plan plan = {
+        .remove_count = 1, .remove = &gone, .network = "net"};
+    char *body = oip_make_body(1, false, "", "");
+    write_plan(&plan, id);
+    stage();
+    act(id, "promote", 200);
+    plan = plan_of(domains, 2, 2);
+    plan.base = NULL;
+    write_plan(&plan, id);
+    stage();
+    act(id, "promote", 200);
+    oip_fails("/v2/models/net/infer", body, 400, "no root gate");
+    load_again();
+    oip_fails("/v2/models/net/infer", body, 400, "no root gate");
+    sy_free(body);
+}
+END_TEST
+
+START_TEST(a_pack_for_which_the_stack_is_full_leaves_nothing_on_disk)
+{
+    char id[SY_PACK_ID_BYTES], folder[64];
+    sy_check_fill_stack(sy_check_path("net"), own, path, id);
+    load_again();
+    struct answers before = ask_all();
+    json_t *json = post("", 501);
+    ck_assert_ptr_nonnull(strstr(text_of(json, "error"), "64 packs"));
+    json_decref(json);
+    snprintf(folder, sizeof folder, "net/packs/%s", id);
+    ck_assert(!sy_dir_exists(sy_check_path(folder)));
+    check_untouched(&before);
+    forget(&before);
+}
+END_TEST
+
+/* Another version 1, with other answers of d1, in place of the one on disk. */
+static void train_again(void)
+{
+    struct sy_error err = {0};
+    struct sy_artefact artefact;
+    ck_assert_int_eq(rename(sy_check_path("net/1"), sy_check_path("gone")), 0);
+    change_head(own, 1, 0.5F);
+    sy_check_ok(
+        sy_artefact_save(own, sy_check_path("net"), NULL, &artefact, &err),
+        err);
+    ck_assert_int_eq(artefact.version, 1);
+}
+
+START_TEST(a_version_that_took_the_number_of_another_is_what_packs_go_on)
+{
+    char id[SY_PACK_ID_BYTES];
+    struct answers first = ask_all();
+    write_good(id);
+    stage(); /* reads the version, and keeps what it has read */
+    act(id, "promote", 200);
+    act(id, "rollback", 200);
+    train_again();
+    load_again();
+    struct answers trained = ask_all();
+    ck_assert(!same_numbers(first.of[1], trained.of[1]));
+    write_good(id);
+    stage();
+    act(id, "promote", 200);
+    struct answers now = ask_all();
+    ck_assert(!same_numbers(trained.of[0], now.of[0]));
+    ck_assert(same_numbers(trained.of[1], now.of[1]));
+    forget(&first);
+    forget(&trained);
+    forget(&now);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stage");
@@ -706,6 +789,12 @@ int main(void)
                    a_domain_is_removed_and_added_and_others_do_not_move_a_bit);
     tcase_add_test(tc, what_current_is_made_to_name_is_served_by_a_load);
     tcase_add_test(tc, packs_follow_each_other_and_leave_no_memory_behind);
+    tcase_add_test(
+        tc, a_root_gate_that_went_with_a_domain_does_not_come_back_by_a_load);
+    tcase_add_test(tc,
+                   a_pack_for_which_the_stack_is_full_leaves_nothing_on_disk);
+    tcase_add_test(
+        tc, a_version_that_took_the_number_of_another_is_what_packs_go_on);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

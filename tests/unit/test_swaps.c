@@ -15,6 +15,7 @@
 
 #include "runtime/artefact/artefact.h"
 #include "runtime/base/memory.h"
+#include "runtime/network/compose.h"
 #include "serving/swap/candidate.h"
 #include "serving/swap/swap.h"
 #include "tests/support/check_main.h"
@@ -44,6 +45,19 @@ static void change(struct sy_network *network, float amount, bool one)
     }
 }
 
+/* The same with its first two domains in the other order. */
+static struct sy_network *load_turned(void)
+{
+    struct sy_error err = {0};
+    struct sy_network *served = load_served(), *made = NULL;
+    const struct sy_compose_domain domains[3] = {{.from = served, .domain = 1},
+                                                 {.from = served, .domain = 0},
+                                                 {.from = served, .domain = 2}};
+    sy_check_ok(sy_network_compose(&made, served, domains, 3, &err), err);
+    sy_network_free(served);
+    return made;
+}
+
 /* Packs whose name begins with "slow" wait here until they may go on. */
 static atomic_bool slow_began, slow_ends;
 
@@ -70,9 +84,11 @@ static enum sy_status stage(struct srv_staged *staged,
         atomic_store(&slow_began, true);
         wait_for(&slow_ends);
     }
-    struct sy_network *served = load_served();
+    /* "turned": on disk is what does not stand as what is served does. */
+    bool turned = strcmp(name, "turned") == 0;
+    struct sy_network *served = turned ? load_turned() : load_served();
     struct srv_two two = {.served = served,
-                          .candidate = load_served(),
+                          .candidate = turned ? load_turned() : load_served(),
                           .domain_count = 1,
                           .domain = {"d1"}};
     change(two.candidate, amount, strncmp(name, "bad", 3) == 0);
@@ -275,6 +291,7 @@ START_TEST(what_is_wrong_with_a_pack_is_told_and_changes_nothing)
     oip_fails(packs, "nonsense", 400, "expected NAME AMOUNT");
     oip_fails(packs, "sly 1", 400,
               "the pack would change domain 'd1', which it does not name");
+    oip_fails(packs, "turned 1", 400, "in another order: load it first");
     oip_fails("/v1/networks/other/packs", "one 1", 404, "not found");
     oip_fails("/v1/networks/net/packs?max_us=0", "one 1", 400, "max_us");
     check_snapshot("net.d1", "1");

@@ -106,13 +106,15 @@ def train(study, args):
 
 
 def run(study, args, goals):
-    counts = study.once("rare/folders", lambda: make_folders(study))
+    counts = study.once("rare/folders", {
+        "data": study.inside(study.data), "domain": DOMAIN, "class": CLASS,
+        "one in": ONE_IN}, lambda: make_folders(study))
     model = train(study, args)
 
     def ask(stream, *more):
         name = "rare/" + "-".join((stream,) + more[1:])
-        return study.once(name, lambda: study.evaluate(
-            model, "--data", study.path("rare", stream), *more))["domains"][0]
+        return study.evaluated(name, model, "--data",
+                               study.path("rare", stream), *more)["domains"][0]
     only, mix = ask("only"), ask("mix")
     last = ask("mix", "--expert", "main")
     stages = only["experts"]

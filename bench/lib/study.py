@@ -2,7 +2,9 @@
 
 A step is a file in the study's folder: it is written when the step is done,
 and a step whose file is there is not done again. Trainings and searches resume
-from their own checkpoints.
+from their own checkpoints. With each stands what it was made of (options, the
+configuration, the data, models): a step of the same name but of something else
+is refused with the first difference.
 """
 import itertools
 import json
@@ -20,6 +22,20 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def difference(before, now, place=""):
+    """The first one of two JSON values, in words; None: they are the same."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in list(before) + [key for key in now if key not in before]:
+            found = difference(before.get(key), now.get(key),
+                               f"{place}.{key}" if place else str(key))
+            if found:
+                return found
+        return None
+    if before == now:
+        return None
+    return f"{place} is {json.dumps(before)} there and {json.dumps(now)} here"
+
+
 class Study:
     def __init__(self, out, data, threads):
         self.out, self.data, self.threads = out, data, threads
@@ -30,17 +46,50 @@ class Study:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         return path
 
-    def once(self, name, make):
-        """What `make` gave when it was called first, kept as JSON."""
+    def inside(self, value):
+        """A word of a command, the same wherever the study's folder lies."""
+        word = str(value)
+        within = word == self.out or word.startswith(self.out + os.sep)
+        return "OUT" + word[len(self.out):] if within else word
+
+    def save(self, path, value):
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(value, file)
+        os.replace(path + ".new", path)
+
+    def refuse_other(self, path, before, now):
+        """Ends the program where a step was made of something else."""
+        found = difference(before, json.loads(json.dumps(now)))
+        if found:
+            raise SystemExit(f"{path}: made of something else: {found}; "
+                             "another --out begins anew")
+
+    def once(self, name, about, make):
+        """What `make` gave when it was called first, kept as JSON; `about`
+        says what it is made of."""
         path = self.path(name + ".json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
-                return json.load(file)
+                kept = json.load(file)
+            if isinstance(kept, dict) and kept.keys() == {"of", "made"}:
+                self.refuse_other(path, kept["of"], about)
+                return kept["made"]
+            say(f"{path}: does not tell what it is made of; once more")
         made = make()
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(made, file)
-        os.replace(path + ".new", path)
+        self.save(path, {"of": about, "made": made})
         return made
+
+    def claim(self, name, about, begun, done):
+        """Whether a training or search is yet to be done, and is this one."""
+        path = self.path(name + ".of.json")
+        if not os.path.exists(path) and done:
+            say(f"{path}: is missing: what is there is taken for this step")
+        elif os.path.exists(path) and (begun or done):
+            with open(path, encoding="utf-8") as file:
+                self.refuse_other(path, json.load(file), about)
+        else:
+            self.save(path, about)
+        return not done
 
     def call(self, *words, parse=False):
         command = [f"{common.BUILD}/switchyard"] + [str(word) for word in words]
@@ -52,21 +101,31 @@ class Study:
 
     def search(self, run, config, sets):
         """The paths.json of a search."""
-        run = self.path(run)
-        found = os.path.join(run, "paths.json")
-        if not os.path.exists(found):
-            self.job("search", config, run, sets,
-                     os.path.join(run, "checkpoint.safetensors"))
+        folder = self.path(run)
+        found = os.path.join(folder, "paths.json")
+        checkpoint = os.path.join(folder, "checkpoint.safetensors")
+        if self.claim(run, self.about(config, sets),
+                      os.path.exists(checkpoint), os.path.exists(found)):
+            self.job("search", config, folder, sets, checkpoint)
         return found
 
     def train(self, model, config, sets, *more):
         """A model's folder; trained once."""
-        model = self.path("models", model)
-        if not os.path.exists(os.path.join(model, "1", "model.json")):
-            self.job("train", config, model, sets,
-                     os.path.join(model, ".train", "checkpoint.safetensors"),
-                     *more)
-        return model
+        folder = self.path("models", model)
+        done = os.path.join(folder, "1", "model.json")
+        checkpoint = os.path.join(folder, ".train", "checkpoint.safetensors")
+        if self.claim(os.path.join("models", model),
+                      self.about(config, sets, *more),
+                      os.path.exists(checkpoint), os.path.exists(done)):
+            self.job("train", config, folder, sets, checkpoint, *more)
+        return folder
+
+    def about(self, config, sets, *more):
+        """What a training or search is made of."""
+        with open(config, encoding="utf-8") as file:
+            return {"config": json.load(file), "sets": sets,
+                    "data": self.inside(self.data),
+                    "words": " ".join(map(self.inside, more))}
 
     def job(self, what, config, out, sets, checkpoint, *more):
         words = [what, config, "--data", self.data, "--out", out]
@@ -84,6 +143,12 @@ class Study:
             words += ["--data", self.data]
         return self.call(*words, *more, parse=True)
 
+    def evaluated(self, name, model, *more):
+        """The same, done once."""
+        about = {"words": " ".join(map(self.inside, (model,) + more)),
+                 "data": self.inside(self.data)}
+        return self.once(name, about, lambda: self.evaluate(model, *more))
+
 
 def by_name(evaluated):
     return {row["name"]: row for row in evaluated["domains"]}
@@ -95,7 +160,8 @@ def mean(values):
 
 
 def sign_flip(differences):
-    """One-sided p of the mean above 0: over all ways to flip signs (Fisher)."""
+    """One-sided p of the mean above 0: over all ways to flip signs (Fisher).
+    The differences must be independent of each other."""
     found = sum(differences)
     size = len(differences)
     if size > 18:
@@ -118,7 +184,8 @@ def binomial_tail(n, k, p):
 
 
 def mcnemar(better, worse):
-    """One-sided exact p that as many more are better by chance."""
+    """One-sided exact p that as many more are better by chance, of images that
+    are each asked once."""
     return binomial_tail(better + worse, better, 0.5)
 
 

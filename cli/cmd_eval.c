@@ -280,27 +280,30 @@ static enum sy_status find(struct evaluated *of,
     return SY_OK;
 }
 
-/* Every domain that has an expert of that name by this one alone. */
-static enum sy_status set_expert(struct sy_network *network, const char *name,
-                                 struct sy_error *err)
+/* Every domain, or `only` that one, by its expert of that name alone. */
+static enum sy_status set_expert(struct sy_network *network, const char *only,
+                                 const char *name, struct sy_error *err)
 {
-    bool known = false;
-    for (int e = 0; e < network->expert_count; e++) {
-        const struct sy_expert *expert = &network->expert[e];
-        if (strcmp(expert->name, name) == 0) {
-            struct sy_route *route = sy_route_new_expert(e);
-            if (route == NULL) {
-                return sy_fail(err, SY_NO_MEMORY, "--expert: no memory");
-            }
-            sy_network_set_route(network, expert->domain, route);
-            known = true;
+    for (int d = 0; d < network->domain_count; d++) {
+        const char *domain = network->domain[d].name;
+        if (only != NULL && strcmp(domain, only) != 0) {
+            continue;
         }
+        int expert = sy_network_find_expert(network, d, name);
+        if (expert < 0) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "--expert: domain \"%s\" has no expert \"%s\"; see "
+                           "`switchyard inspect`, and name one domain with "
+                           "--domain where others have it",
+                           domain, name);
+        }
+        struct sy_route *route = sy_route_new_expert(expert);
+        if (route == NULL) {
+            return sy_fail(err, SY_NO_MEMORY, "--expert: no memory");
+        }
+        sy_network_set_route(network, d, route);
     }
-    return known ? SY_OK
-                 : sy_fail(err, SY_BAD_INPUT,
-                           "--expert: no domain has an expert \"%s\"; see "
-                           "`switchyard inspect`",
-                           name);
+    return SY_OK;
 }
 
 /* The model, by its routes or by one expert of each domain. */
@@ -313,7 +316,8 @@ static enum sy_status open_session(struct cli_session *session,
     struct sy_artefact artefact;
     SY_TRY(sy_artefact_load(cli_arg(args, 0), &network, &artefact, err));
     if (expert != NULL) {
-        enum sy_status status = set_expert(network, expert, err);
+        enum sy_status status =
+            set_expert(network, cli_text(args, "domain", NULL), expert, err);
         if (status != SY_OK) {
             sy_network_free(network);
             return status;

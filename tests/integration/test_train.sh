@@ -134,4 +134,16 @@ says err "--foreign: " && says err "has no root gate"
 run 2 sy eval m/first --data data --reencode-jpeg 75
 says err "--reencode-jpeg: "
 run 2 sy eval m/gates --data data --expert nobody
-says err 'no domain has an expert "nobody"'
+says err 'domain "glyphs" has no expert "nobody"'
+# Only glyphs has it: not the others' routes under its name.
+run 2 sy eval m/gates --data data --expert small
+says err 'domain "textures" has no expert "small"'
+run 0 sy eval m/gates --data data --expert small --domain glyphs --json
+python3 - <<'PY'
+import json
+row, = json.load(open("out"))["domains"]
+assert [e["name"] for e in row["experts"]] == ["small"], row
+PY
+run 2 sy eval m/gates --data data --expert small --domain textures
+says err 'domain "textures" has no expert "small"'
+say "eval refuses an expert that an evaluated domain does not have"

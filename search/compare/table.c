@@ -37,7 +37,6 @@ struct summing {
     const struct nas_config *config;
     json_t *results; /* by place, borrowed */
     json_t *ranks;   /* of the random paths, borrowed; or NULL */
-    double seconds;
     struct tally mpnas, other;
 };
 
@@ -83,7 +82,6 @@ static void add_run(struct summing *s, struct tally *tally, int at,
     tally->params[at] += json_number_value(json_object_get(result, "params"));
     const json_t *entropy = json_object_get(result, "entropy");
     tally->entropy[at] = entropy == NULL ? NAN : json_number_value(entropy);
-    s->seconds += json_number_value(json_object_get(result, "seconds"));
 }
 
 /* The means of entry `at`, once all its runs are added. */
@@ -298,6 +296,19 @@ static json_t *random_row(struct summing *s)
     return row;
 }
 
+/* Of all runs, each once, in however many rows it stands. */
+static double all_seconds(json_t *results)
+{
+    double sum = 0;
+    const char *place = NULL;
+    json_t *result = NULL;
+    json_object_foreach(results, place, result)
+    {
+        sum += json_number_value(json_object_get(result, "seconds"));
+    }
+    return sum;
+}
+
 static json_t *make_table(struct summing *s, double rate)
 {
     const struct nas_compare_config *compare = &s->config->compare;
@@ -325,7 +336,7 @@ static json_t *make_table(struct summing *s, double rate)
         }
         set_if(table, "without", without);
     }
-    set_if(table, "seconds", json_real(s->seconds));
+    set_if(table, "seconds", json_real(all_seconds(s->results)));
     return table;
 }
 

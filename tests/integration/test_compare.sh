@@ -41,7 +41,7 @@ says err 'needs a section "compare"'
 run 0 compare --out whole --json
 cp out whole.json
 python3 - <<'PY'
-import json, os
+import glob, json, os
 table = json.load(open("whole.json"))
 def close(a, b):
     if isinstance(a, dict):
@@ -80,6 +80,10 @@ for row in table["ablation"]:
     assert os.path.exists("whole/seed1/loss/" + row["loss"]) != mine, row
     assert not mine or row["top1"] == rows["mpnas"]["top1"]
 assert own in ("uniform", "abdp"), own
+# Every run's time counts once, in however many rows it stands.
+spent = sum(json.load(open(path))["seconds"] for path
+            in glob.glob("whole/**/result.json", recursive=True))
+assert abs(table["seconds"] - spent) < 1e-6, (table["seconds"], spent)
 assert table["rate"] in (0.02, 0.05) and table["seeds"] == [1, 2]
 assert len(table["random"]["top1"]) == 3
 tau = table["random"]["kendall_tau"]

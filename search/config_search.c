@@ -224,6 +224,24 @@ static void read_ensemble(struct nas_search_config *search, struct sy_json *in)
     }
 }
 
+/* What a search may leave has to fit into one network. */
+static void check_experts(const struct nas_config *config, struct sy_json *in)
+{
+    const struct nas_search_config *search = &config->search;
+    int members = search->ensemble.members;
+    int experts = 0;
+    for (int d = 0; d < config->domain_count; d++) {
+        experts += search->levels[d] + (members > 0 ? members - 1 : 0);
+    }
+    if (experts > SY_MAX_EXPERTS) {
+        sy_json_reject(in, members > 0 ? "ensemble" : "target",
+                       "%d domains with their targets and members of ensembles "
+                       "are up to %d experts, and a network has at most %d; "
+                       "take fewer of them",
+                       config->domain_count, experts, SY_MAX_EXPERTS);
+    }
+}
+
 enum sy_status nas_config_read_search(struct nas_config *config,
                                       struct sy_json *root)
 {
@@ -247,6 +265,7 @@ enum sy_status nas_config_read_search(struct nas_config *config,
     sy_json_opt_int(&in, "reward_paths", 1, 64, &search->reward_paths);
     sy_json_opt_int(&in, "final_paths", 1, 1024, &search->final_paths);
     read_ensemble(search, &in);
+    check_experts(config, &in);
     nas_config_optimiser(&search->optimiser, &in);
     if (search->op_warmup > search->controller.delay ||
         search->width_warmup > search->controller.delay) {

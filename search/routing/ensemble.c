@@ -34,17 +34,19 @@ static bool is_chosen(const int *chosen, int count, int expert)
 }
 
 int nas_forward_select(const float *const *answers, const int *labels,
-                       int experts, int n, int classes, int most, int *chosen,
-                       double *nll, double *room)
+                       int experts, int n, int classes, int given, int most,
+                       int *chosen, double *nll, double *room)
 {
     double *sum = room, least = INFINITY;
     int count = 0;
 
     memset(sum, 0, (size_t)n * sizeof *sum);
     while (count < most) {
-        int best = -1;
-        double best_nll = least;
-        for (int e = 0; e < experts; e++) {
+        int best = count < given ? chosen[count] : -1;
+        double best_nll = best < 0 ? least
+                                   : mean_nll(sum, answers[best], labels, n,
+                                              classes, count + 1);
+        for (int e = 0; e < experts && count >= given; e++) {
             if (is_chosen(chosen, count, e)) {
                 continue;
             }

@@ -371,7 +371,7 @@ static json_t *fit_ensemble(struct fitting *fit)
     }
     int count = nas_forward_select(
         answers, fit->held->labels, fit->count, fit->held->n,
-        fit->held->classes, fit->config->members, chosen, nll, fit->room);
+        fit->held->classes, 0, fit->config->members, chosen, nll, fit->room);
     if (count < 2) {
         return leaf_json(fit,
                          fit->expert[count > 0 ? chosen[0] : fit->count - 1]);

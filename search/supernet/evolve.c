@@ -55,8 +55,8 @@ void nas_evolution_release(struct nas_evolution *evolution)
     *evolution = (struct nas_evolution){0};
 }
 
-static bool is_known(const struct nas_evolution *evolution,
-                     const struct sy_path *path)
+bool nas_evolution_has(const struct nas_evolution *evolution,
+                       const struct sy_path *path)
 {
     for (int i = 0; i < evolution->count; i++) {
         if (sy_path_equal(&evolution->path[i], path)) {
@@ -66,13 +66,14 @@ static bool is_known(const struct nas_evolution *evolution,
     return false;
 }
 
-/* Selects from the candidates from `first` on; indices among all. */
-static int select_from(struct nas_evolution *evolution, int first, int *chosen,
-                       double *nll)
+/* Of the newest `population` candidates those that answer best together. */
+static int select_parents(struct nas_evolution *evolution, int *chosen)
 {
+    int first = evolution->count - evolution->options.population;
+    first = first > 0 ? first : 0;
     int count = nas_forward_select(
         evolution->answers + first, evolution->labels, evolution->count - first,
-        evolution->images, 1, evolution->options.members, chosen, nll,
+        evolution->images, 1, 0, evolution->options.members, chosen, NULL,
         evolution->room);
     for (int i = 0; i < count; i++) {
         chosen[i] += first;
@@ -99,30 +100,30 @@ static void mutate(const struct sy_network_spec *spec, struct sy_rng *rng,
     path->block[l] = block < path->block[l] ? block : block + 1;
 }
 
-void nas_evolution_child(struct nas_evolution *evolution, struct sy_rng *rng,
+bool nas_evolution_child(struct nas_evolution *evolution, struct sy_rng *rng,
                          nas_path_allowed_fn allowed, void *context,
                          struct sy_path *path)
 {
     int chosen[NAS_EVOLUTION_MEMBERS];
-    int first = evolution->count - evolution->options.population;
     SY_ASSERT(evolution->count > 0);
-    int count = select_from(evolution, first > 0 ? first : 0, chosen, NULL);
+    int count = select_parents(evolution, chosen);
     const struct sy_path *parent =
         &evolution->path[chosen[sy_rng_below(rng, (uint32_t)count)]];
     for (int i = 0; i < TRIES; i++) {
         *path = *parent;
         mutate(evolution->spec, rng, path);
-        if (allowed(context, path) && !is_known(evolution, path)) {
-            return;
+        if (allowed(context, path) && !nas_evolution_has(evolution, path)) {
+            return true;
         }
     }
-    *path = *parent;
+    return false;
 }
 
 float *nas_evolution_add(struct nas_evolution *evolution,
                          const struct sy_path *path)
 {
     SY_ASSERT(evolution->count < evolution->options.paths);
+    SY_ASSERT(!nas_evolution_has(evolution, path));
     int at = evolution->count++;
     evolution->path[at] = *path;
     return evolution->p + (size_t)at * (size_t)evolution->images;
@@ -131,5 +132,10 @@ float *nas_evolution_add(struct nas_evolution *evolution,
 int nas_evolution_members(struct nas_evolution *evolution, int *chosen,
                           double *nll)
 {
-    return select_from(evolution, 0, chosen, nll);
+    SY_ASSERT(evolution->count > 0);
+    chosen[0] = 0;
+    return nas_forward_select(evolution->answers, evolution->labels,
+                              evolution->count, evolution->images, 1, 1,
+                              evolution->options.members, chosen, nll,
+                              evolution->room);
 }

@@ -5,14 +5,17 @@
  * DESIGN. Every candidate is one score of the supernet on all held-out images,
  * in which the domains take part side by side, each with a history of its own
  * (evolve.h). The first ones are the path that was found and paths that the
- * controller draws; no later one costs more than the found path, or the target
- * where that is more.
+ * controller draws, or children where it draws nothing new; no child costs more
+ * than the found path, or the target where that is more. A domain for which no
+ * other path is found has fewer candidates.
  */
 #include "domains/batch/order.h"
 #include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "search/supernet/evolve.h"
 #include "search/supernet/search_private.h"
+
+enum { DRAWS = 50 }; /* of a controller, for a path that is not known yet */
 
 struct breeding {
     struct searching *s;
@@ -27,10 +30,25 @@ static bool may_cost(void *context, const struct sy_path *path)
     return nas_cost_path(&b->s->costs, b->domain, path) <= b->limit[b->domain];
 }
 
-/* Candidate `index` of domain d. */
-static void choose(struct breeding *b, int d, int index, struct sy_path *path)
+/* A path of the domain's controller that is no candidate yet, if it has one. */
+static bool draw(struct breeding *b, int d, struct sy_rng *rng,
+                 struct sy_path *path)
 {
     static const struct nas_warmup none;
+    struct nas_proposal drawn;
+    for (int i = 0; i < DRAWS; i++) {
+        nas_controller_propose(search_controller(b->s, d), &none, rng, &drawn);
+        if (!nas_evolution_has(&b->evolution[d], &drawn.path)) {
+            *path = drawn.path;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Candidate `index` of domain d, if there is another. */
+static bool choose(struct breeding *b, int d, int index, struct sy_path *path)
+{
     struct searching *s = b->s;
     int last = search_options(s)->levels[d] - 1;
     struct sy_rng rng =
@@ -39,13 +57,12 @@ static void choose(struct breeding *b, int d, int index, struct sy_path *path)
     b->domain = d;
     if (index == 0) {
         *path = s->found[last][d];
-    } else if (index < b->evolution[d].options.population) {
-        struct nas_proposal drawn;
-        nas_controller_propose(search_controller(s, d), &none, &rng, &drawn);
-        *path = drawn.path;
-    } else {
-        nas_evolution_child(&b->evolution[d], &rng, may_cost, b, path);
+        return true;
     }
+    if (index < b->evolution[d].options.population && draw(b, d, &rng, path)) {
+        return true;
+    }
+    return nas_evolution_child(&b->evolution[d], &rng, may_cost, b, path);
 }
 
 static enum sy_status breed(struct breeding *b, struct sy_error *err)
@@ -54,31 +71,33 @@ static enum sy_status breed(struct breeding *b, struct sy_error *err)
     struct sy_path path[SY_MAX_DOMAINS];
     float *p[SY_MAX_DOMAINS];
     for (int i = 0; i < search_options(s)->ensemble.paths; i++) {
+        bool any = false;
         for (int d = 0; d < s->domains; d++) {
-            choose(b, d, i, &path[d]);
-            p[d] = nas_evolution_add(&b->evolution[d], &path[d]);
+            bool another = choose(b, d, i, &path[d]);
+            any |= another;
+            p[d] =
+                another ? nas_evolution_add(&b->evolution[d], &path[d]) : NULL;
         }
-        SY_TRY(nas_supernet_likelihood(&s->net, path, p, err));
+        if (any) {
+            SY_TRY(nas_supernet_likelihood(&s->net, path, p, err));
+        }
     }
     return SY_OK;
 }
 
-/* The members that are none of the domain's paths yet. */
+/* The members beside the found path. */
 static void take_members(struct breeding *b, int d)
 {
     struct searching *s = b->s;
     int chosen[NAS_EVOLUTION_MEMBERS];
     double nll[NAS_EVOLUTION_MEMBERS];
     int count = nas_evolution_members(&b->evolution[d], chosen, nll);
-    s->member_count[d] = 0;
-    for (int i = 0; i < count; i++) {
-        if (chosen[i] != 0) { /* that one is "main" */
-            s->member[s->member_count[d]++][d] =
-                b->evolution[d].path[chosen[i]];
-        }
+    s->member_count[d] = count - 1; /* chosen[0] is "main" */
+    for (int i = 1; i < count; i++) {
+        s->member[i - 1][d] = b->evolution[d].path[chosen[i]];
     }
     sy_log_info("%s: %d of %d paths answer best together: NLL %.4f on held-out "
-                "images, the best alone %.4f",
+                "images, the found one alone %.4f",
                 s->config.domain[d], count, b->evolution[d].count,
                 nll[count - 1], nll[0]);
 }

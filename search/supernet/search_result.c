@@ -37,43 +37,51 @@ static json_t *make_provenance(const struct searching *s)
     return made;
 }
 
+/* One more of domain d. The configuration has been refused where they could be
+   too many. */
+static enum sy_status add_expert(const struct searching *s,
+                                 struct sy_paths *paths, int d,
+                                 const char *name, const struct sy_path *path,
+                                 struct sy_error *err)
+{
+    if (paths->count == SY_MAX_EXPERTS) {
+        return sy_fail(err, SY_INTERNAL,
+                       "search: found more than the %d experts that a network "
+                       "has",
+                       SY_MAX_EXPERTS);
+    }
+    struct sy_paths_entry *entry = &paths->entry[paths->count++];
+    struct sy_cost size = sy_network_path_cost(s->net.network, path, d);
+    (void)snprintf(entry->domain, sizeof entry->domain, "%s",
+                   s->config.domain[d]);
+    (void)snprintf(entry->expert, sizeof entry->expert, "%s", name);
+    entry->path = *path;
+    entry->madds = size.madds;
+    entry->params = size.params;
+    return SY_OK;
+}
+
 /*
  * The experts of a domain: "main" for its last target, before it "e0", "e1",
  * ... for those below, and behind it "n0", "n1", ... for those that answer well
  * together with it.
  */
-static void add_experts(struct searching *s, struct sy_paths *paths,
-                        const struct nas_search_report *report, int d)
+static enum sy_status add_experts(struct searching *s, struct sy_paths *paths,
+                                  const struct nas_search_report *report, int d,
+                                  struct sy_error *err)
 {
-    int levels = search_options(s)->levels[d];
-    for (int k = 0; k < levels; k++) {
-        struct sy_paths_entry *entry = &paths->entry[paths->count++];
-        struct sy_cost size = report->domain[d].size;
-        bool main = k + 1 == levels;
-        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
-        if (main) {
-            memcpy(entry->expert, "main", sizeof "main");
-        } else {
-            (void)snprintf(entry->expert, sizeof entry->expert, "e%d", k);
-        }
-        entry->path = report->domain[d].path;
-        if (!main) {
-            entry->path = s->found[k][d];
-            size = sy_network_path_cost(s->net.network, &entry->path, d);
-        }
-        entry->madds = size.madds;
-        entry->params = size.params;
+    char name[SY_NAME_BYTES];
+    int last = search_options(s)->levels[d] - 1;
+    for (int k = 0; k < last; k++) {
+        (void)snprintf(name, sizeof name, "e%d", k);
+        SY_TRY(add_expert(s, paths, d, name, &s->found[k][d], err));
     }
+    SY_TRY(add_expert(s, paths, d, "main", &report->domain[d].path, err));
     for (int k = 0; k < s->member_count[d]; k++) {
-        struct sy_paths_entry *entry = &paths->entry[paths->count++];
-        struct sy_cost size =
-            sy_network_path_cost(s->net.network, &s->member[k][d], d);
-        memcpy(entry->domain, report->domain[d].name, sizeof entry->domain);
-        (void)snprintf(entry->expert, sizeof entry->expert, "n%d", k);
-        entry->path = s->member[k][d];
-        entry->madds = size.madds;
-        entry->params = size.params;
+        (void)snprintf(name, sizeof name, "n%d", k);
+        SY_TRY(add_expert(s, paths, d, name, &s->member[k][d], err));
     }
+    return SY_OK;
 }
 
 static enum sy_status save_paths(struct searching *s,
@@ -87,7 +95,7 @@ static enum sy_status save_paths(struct searching *s,
         return sy_fail(err, SY_NO_MEMORY, "search: no memory");
     }
     for (int d = 0; d < s->domains; d++) {
-        add_experts(s, paths, report, d);
+        SY_TRY_OUT(add_experts(s, paths, report, d, err));
     }
     root = sy_paths_to_json(paths);
     if (root == NULL ||

@@ -291,7 +291,9 @@ enum sy_status nas_supernet_likelihood(struct nas_supernet *net,
     for (int64_t i = 0; i < held_batches(net); i++) {
         SY_TRY_OUT(nas_supernet_score(net, i, proposals, 1, one, err));
         for (int d = 0; d < net->data.count; d++) {
-            take_likelihood(net, d, room, p[d] + i * net->scored[d]);
+            if (p[d] != NULL) {
+                take_likelihood(net, d, room, p[d] + i * net->scored[d]);
+            }
         }
     }
 out:

@@ -94,7 +94,8 @@ enum sy_status nas_supernet_accuracy(struct nas_supernet *net,
 
 /*
  * The probability of the label of each held-out image, nas_supernet_images of
- * them in p[domain], for one path per domain. The images are those of
+ * them in p[domain] (NULL: not wanted), for one path per domain, a whole one
+ * whether it is wanted or not. The images are those of
  * nas_supernet_accuracy; a domain that has fewer shows some again.
  */
 int nas_supernet_images(const struct nas_supernet *net, int domain);

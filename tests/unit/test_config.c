@@ -1,6 +1,7 @@
 /* test_config.c - reading, overriding and refusing configurations. */
 #include "search/config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -235,6 +236,31 @@ START_TEST(a_wrong_comparison_is_named_with_its_place)
     ck_assert_int_eq(load(compare_text, set, NULL), SY_BAD_INPUT);
     ck_assert_msg(strstr(err.message, wrong[_i].says) != NULL, "%s: %s", set,
                   err.message);
+}
+END_TEST
+
+START_TEST(what_a_search_may_leave_fits_into_one_network)
+{
+    char domains[SY_MAX_DOMAINS * 8] = "domains=[\"d0\"";
+    for (int d = 1; d < SY_MAX_DOMAINS; d++) {
+        size_t used = strlen(domains);
+        (void)snprintf(domains + used, sizeof domains - used, ",\"d%d\"%s", d,
+                       d + 1 == SY_MAX_DOMAINS ? "]" : "");
+    }
+    sy_check_ok(load(small_text, domains,
+                     "search={\"target\":5,\"ensemble\":{\"members\":4}}"),
+                err); /* 64 x (1 + 3) */
+    nas_config_release(&config);
+    sy_check_ok(load(small_text, domains, "search={\"target\":[5,6,7,8]}"),
+                err);
+    nas_config_release(&config);
+    sy_check_fails(load(small_text, domains,
+                        "search={\"target\":5,\"targets\":{\"d9\":[5,6]},"
+                        "\"ensemble\":{\"members\":4}}"),
+                   SY_BAD_INPUT, err);
+    sy_check_says(err, "search.ensemble: 64 domains");
+    sy_check_says(err, "up to 257 experts, and a network has at most 256");
+    ck_assert_ptr_null(config.effective);
 }
 END_TEST
 
@@ -606,6 +632,7 @@ static Suite *suite(void)
     tcase_add_test(tc, what_a_comparison_leaves_out_has_its_default);
     tcase_add_loop_test(tc, a_wrong_comparison_is_named_with_its_place, 0, 11);
     tcase_add_test(tc, every_key_of_a_search_is_read);
+    tcase_add_test(tc, what_a_search_may_leave_fits_into_one_network);
     tcase_add_test(tc, a_search_takes_from_training_what_it_leaves_out);
     tcase_add_test(tc, what_is_left_out_has_its_default);
     tcase_add_test(tc, an_optimiser_has_the_defaults_of_its_kind);

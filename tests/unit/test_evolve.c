@@ -55,8 +55,8 @@ static void evolve(struct nas_evolution *e, int paths, int population,
     for (int i = 0; i < paths; i++) {
         struct sy_rng rng = sy_rng_stream(seed, SY_RNG_TEST, 1, (uint64_t)i);
         struct sy_path path = {.layer_count = 2, .block = {1, i}};
-        if (i > 1) {
-            nas_evolution_child(e, &rng, allowed, NULL, &path);
+        if (i > 1 && !nas_evolution_child(e, &rng, allowed, NULL, &path)) {
+            continue;
         }
         tried[path.block[0]][path.block[1]]++;
         fill(&path, nas_evolution_add(e, &path));
@@ -110,9 +110,23 @@ START_TEST(a_child_differs_from_a_member_of_the_population_in_one_layer)
 }
 END_TEST
 
-START_TEST(members_come_from_the_whole_history)
+START_TEST(no_candidate_is_a_copy_when_all_have_been_tried)
 {
-    int chosen[NAS_EVOLUTION_MEMBERS], expected[NAS_EVOLUTION_MEMBERS];
+    struct nas_evolution e;
+    evolve(&e, 200, 200, 5, any);
+    ck_assert_int_gt(e.count, BLOCKS * BLOCKS / 2);
+    ck_assert_int_le(e.count, BLOCKS * BLOCKS);
+    for (int i = 0; i < e.count; i++) {
+        ck_assert_int_eq(tried[e.path[i].block[0]][e.path[i].block[1]], 1);
+        ck_assert(nas_evolution_has(&e, &e.path[i]));
+    }
+    nas_evolution_release(&e);
+}
+END_TEST
+
+START_TEST(members_come_from_the_whole_history_and_stand_beside_the_first)
+{
+    int chosen[NAS_EVOLUTION_MEMBERS], expected[NAS_EVOLUTION_MEMBERS] = {0};
     int labels[IMAGES] = {0};
     double room[IMAGES];
     const float *rows[36];
@@ -123,16 +137,18 @@ START_TEST(members_come_from_the_whole_history)
     }
     int count = nas_evolution_members(&e, chosen, NULL);
     ck_assert_int_eq(count, nas_forward_select(rows, labels, e.count, IMAGES, 1,
-                                               3, expected, NULL, room));
+                                               1, 3, expected, NULL, room));
+    ck_assert_int_eq(chosen[0], 0);
     ck_assert_mem_eq(chosen, expected, (size_t)count * sizeof *chosen);
     nas_evolution_release(&e);
 }
 END_TEST
 
-START_TEST(a_space_of_one_path_gives_the_path_again)
+START_TEST(a_space_of_one_path_has_no_other)
 {
     const struct nas_evolution_options options = {
         .members = 2, .paths = 3, .population = 2};
+    int chosen[NAS_EVOLUTION_MEMBERS];
     struct sy_path path = {.layer_count = 1};
     struct sy_rng rng = sy_rng_stream(1, SY_RNG_TEST, 1, 0);
     struct nas_evolution e;
@@ -140,8 +156,9 @@ START_TEST(a_space_of_one_path_gives_the_path_again)
     one.layer[0].block_count = 1;
     sy_check_ok(nas_evolution_init(&e, &options, &one, IMAGES, &err), err);
     fill(&path, nas_evolution_add(&e, &path));
-    nas_evolution_child(&e, &rng, any, NULL, &path);
-    ck_assert_int_eq(path.block[0], 0);
+    ck_assert(!nas_evolution_child(&e, &rng, any, NULL, &path));
+    ck_assert_int_eq(nas_evolution_members(&e, chosen, NULL), 1);
+    ck_assert_int_eq(chosen[0], 0);
     nas_evolution_release(&e);
 }
 END_TEST
@@ -170,8 +187,10 @@ int main(void)
     tcase_add_test(tc, a_path_is_tried_once_and_only_where_it_is_allowed);
     tcase_add_test(
         tc, a_child_differs_from_a_member_of_the_population_in_one_layer);
-    tcase_add_test(tc, members_come_from_the_whole_history);
-    tcase_add_test(tc, a_space_of_one_path_gives_the_path_again);
+    tcase_add_test(tc, no_candidate_is_a_copy_when_all_have_been_tried);
+    tcase_add_test(
+        tc, members_come_from_the_whole_history_and_stand_beside_the_first);
+    tcase_add_test(tc, a_space_of_one_path_has_no_other);
     tcase_add_test(tc, memory_that_ends_leaves_nothing_behind);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);

@@ -656,7 +656,7 @@ int main(void)
 {
     Suite *suite = suite_create("walks");
     TCase *tc = tcase_create("walks");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, routes_answer_what_their_experts_and_rules_make_of_it);
     tcase_add_test(tc, a_request_gets_in_a_batch_what_it_gets_alone);
     tcase_add_test(

@@ -54,7 +54,7 @@ static struct srv_live *served_in(const struct srv_swap *swap,
                : swap->base;
 }
 
-/* Begins a window at what was counted so far. */
+/* Begins a window at what was counted so far; the lock is held. */
 static void begin_windows(struct srv_swap *swap)
 {
     const struct srv_live *joined = swap->staged.joined;
@@ -68,7 +68,9 @@ static void note_publish(struct srv_swaps *swaps, struct srv_swap *swap,
                          int64_t ns)
 {
     struct srv_swap_counts *counts = &swaps->counts;
+    pthread_mutex_lock(&swaps->lock);
     swap->publish_ns = ns;
+    pthread_mutex_unlock(&swaps->lock);
     srv_buckets_add(&counts->publish, ns);
     atomic_store(&counts->last_publish_ns, ns);
     if (ns > atomic_load(&counts->most_publish_ns)) {
@@ -147,7 +149,7 @@ static void arrive(struct srv_swaps *swaps, struct srv_swap *swap,
                 reason);
 }
 
-/* Takes the shares and rules of a shadow or canary. */
+/* Takes the shares and rules of a shadow or canary; the lock is held. */
 static enum sy_status take_shares(struct srv_swap *swap,
                                   const struct srv_swap_call *call,
                                   struct sy_error *err)
@@ -278,7 +280,10 @@ static enum sy_status act(struct srv_swaps *swaps, struct srv_swap_call *call,
         return drop(swaps, swap, err);
     }
     if (call->act == SRV_SWAP_DO_SHADOW || call->act == SRV_SWAP_DO_CANARY) {
-        SY_TRY(take_shares(swap, call, err));
+        pthread_mutex_lock(&swaps->lock);
+        enum sy_status status = take_shares(swap, call, err);
+        pthread_mutex_unlock(&swaps->lock);
+        SY_TRY(status);
     }
     SY_TRY(move(swaps, swap, next, err));
     arrive(swaps, swap, next, false, "");
@@ -544,7 +549,9 @@ static void watch(struct srv_swaps *swaps, struct srv_swap *swap)
             swap->phase == SRV_SWAP_SHADOW && swap->canary_plan > 0;
         step(swaps, swap, to_canary ? SRV_SWAP_CANARY : SRV_SWAP_PROMOTED,
              "as good as its rules ask");
+        pthread_mutex_lock(&swaps->lock);
         begin_windows(swap);
+        pthread_mutex_unlock(&swaps->lock);
     }
 }
 

@@ -9,7 +9,7 @@ server=0
 # Ends whatever runs, however it takes it.
 drop_server() {
     [ "$server" -eq 0 ] || kill "$server" 2>/dev/null || true
-    wait || true
+    wait # for all of them; says nothing of how they ended
     server=0
 }
 trap 'drop_server; cleanup' EXIT

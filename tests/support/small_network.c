@@ -83,6 +83,22 @@ struct sy_network *sy_small_network(uint64_t seed)
     return make(&spec, experts, 3, seed);
 }
 
+int sy_small_unit(const struct sy_network *network, const char *id)
+{
+    for (int u = 0; u < network->unit_count; u++) {
+        if (strcmp(network->unit[u].id, id) == 0) {
+            return u;
+        }
+    }
+    ck_abort_msg("no unit %s", id);
+    return -1;
+}
+
+void sy_small_move(struct sy_network *network, const char *id, float by)
+{
+    network->values[network->unit[sy_small_unit(network, id)].weight[0]] += by;
+}
+
 bool sy_networks_equal(const struct sy_network *a, const struct sy_network *b)
 {
     if (a->value_count != b->value_count ||

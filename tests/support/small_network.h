@@ -25,6 +25,12 @@ void sy_small_spec(struct sy_network_spec *spec);
 struct sy_network *sy_small_supernet(uint64_t seed);
 struct sy_network *sy_small_network(uint64_t seed);
 
+/* The unit of that id, which must be there. */
+int sy_small_unit(const struct sy_network *network, const char *id);
+
+/* Adds to the first weight of a unit, so that it is another. */
+void sy_small_move(struct sy_network *network, const char *id, float by);
+
 /* True when both hold the same in every respect, values bit for bit. */
 bool sy_networks_equal(const struct sy_network *a, const struct sy_network *b);
 

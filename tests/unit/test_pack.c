@@ -23,30 +23,13 @@ static struct sy_network *base, *next;
 static char path[SY_PATH_BYTES], model[SY_PATH_BYTES];
 static uint8_t images[PROBES * IMAGE];
 
-/* The unit of a block. */
-static int unit_of(const struct sy_network *network, const char *id)
-{
-    for (int u = 0; u < network->unit_count; u++) {
-        if (strcmp(network->unit[u].id, id) == 0) {
-            return u;
-        }
-    }
-    ck_abort_msg("no block %s", id);
-    return -1;
-}
-
-static void move_weights(struct sy_network *network, const char *id, float by)
-{
-    network->values[network->unit[unit_of(network, id)].weight[0]] += by;
-}
-
 static void setup(void)
 {
     sy_check_folder_make();
     base = sy_small_network(3);
     next = sy_small_network(3);
-    move_weights(next, "l1b0", 0.5F);
-    move_weights(next, "head.digits", 0.25F);
+    sy_small_move(next, "l1b0", 0.5F);
+    sy_small_move(next, "head.digits", 0.25F);
     (void)snprintf(path, sizeof path, "%s/p", sy_check_folder());
     (void)snprintf(model, sizeof model, "%s/m", sy_check_folder());
     for (int i = 0; i < PROBES * IMAGE; i++) {
@@ -137,8 +120,8 @@ START_TEST(blocks_that_the_other_side_has_are_not_sent)
     struct sy_pack *small = pack_of(next, base);
     ck_assert_uint_lt(small->bytes, whole->bytes);
     ck_assert_int_eq(small->holds[small->part->stem], 0);
-    ck_assert_int_eq(small->holds[unit_of(small->part, "l0b0")], 0);
-    ck_assert_int_eq(small->holds[unit_of(small->part, "l1b0")], 1);
+    ck_assert_int_eq(small->holds[sy_small_unit(small->part, "l0b0")], 0);
+    ck_assert_int_eq(small->holds[sy_small_unit(small->part, "l1b0")], 1);
     struct sy_network *a = apply(base, whole, NULL);
     struct sy_network *b = apply(base, small, NULL);
     ck_assert(sy_networks_equal(a, b));
@@ -154,9 +137,9 @@ START_TEST(content_is_found_whatever_its_id_and_clashing_ids_get_a_suffix)
     struct sy_network *other = sy_small_network(3);
     struct sy_pack *pack;
     /* l1b1 is shared by both domains: the new one stands beside the old. */
-    move_weights(next, "l1b1", 1.0F);
+    sy_small_move(next, "l1b1", 1.0F);
     (void)snprintf(other->spec.layer[0].block[0].id, SY_BLOCK_ID_BYTES, "old");
-    (void)snprintf(other->unit[unit_of(other, "l0b0")].id, 8, "old");
+    (void)snprintf(other->unit[sy_small_unit(other, "l0b0")].id, 8, "old");
     pack = pack_of(next, base);
     struct sy_network *made = apply(other, pack, NULL);
     ck_assert(sy_domain_equal(made, DIGITS, next, DIGITS));
@@ -180,11 +163,11 @@ START_TEST(a_pack_for_another_network_is_refused_with_the_block_it_misses)
     struct sy_error err = {0};
     struct sy_network *other = sy_small_network(3), *made = NULL;
     struct sy_pack *pack = pack_of(next, base);
-    move_weights(other, "l0b0", 1.0F);
+    sy_small_move(other, "l0b0", 1.0F);
     sy_check_fails(sy_pack_apply(&made, other, pack, NULL, &err), SY_BAD_INPUT,
                    err);
     sy_check_says(err, "builds on block \"l0b0\"");
-    move_weights(other, "stem", 1.0F);
+    sy_small_move(other, "stem", 1.0F);
     sy_check_fails(sy_pack_apply(&made, other, pack, NULL, &err), SY_BAD_INPUT,
                    err);
     sy_check_says(err, "stem");

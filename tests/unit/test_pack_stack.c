@@ -21,30 +21,13 @@ enum { DIGITS = 0 };
 static struct sy_network *base, *next;
 static char path[SY_PATH_BYTES], model[SY_PATH_BYTES];
 
-/* The unit of a block. */
-static int unit_of(const struct sy_network *network, const char *id)
-{
-    for (int u = 0; u < network->unit_count; u++) {
-        if (strcmp(network->unit[u].id, id) == 0) {
-            return u;
-        }
-    }
-    ck_abort_msg("no block %s", id);
-    return -1;
-}
-
-static void move_weights(struct sy_network *network, const char *id, float by)
-{
-    network->values[network->unit[unit_of(network, id)].weight[0]] += by;
-}
-
 static void setup(void)
 {
     sy_check_folder_make();
     base = sy_small_network(3);
     next = sy_small_network(3);
-    move_weights(next, "l1b0", 0.5F);
-    move_weights(next, "head.digits", 0.25F);
+    sy_small_move(next, "l1b0", 0.5F);
+    sy_small_move(next, "head.digits", 0.25F);
     (void)snprintf(path, sizeof path, "%s/p", sy_check_folder());
     (void)snprintf(model, sizeof model, "%s/m", sy_check_folder());
 }
@@ -111,7 +94,7 @@ START_TEST(packs_that_replace_each_other_do_not_pile_up)
     struct sy_pack *pack[2];
     save_base();
     pack[0] = pack_of(next, base);
-    move_weights(next, "head.digits", 1.0F);
+    sy_small_move(next, "head.digits", 1.0F);
     pack[1] = pack_of(next, base);
     store(pack[0]);
     store(pack[1]);
@@ -138,9 +121,9 @@ START_TEST(a_pack_stays_below_one_that_builds_on_its_blocks)
     save_base();
     first = pack_of(next, base);
     one = apply(base, first);
-    move_weights(next, "head.digits", 1.0F);
+    sy_small_move(next, "head.digits", 1.0F);
     second = pack_of(next, one); /* takes the new l1b0 as being there */
-    ck_assert_int_eq(second->holds[unit_of(second->part, "l1b0")], 0);
+    ck_assert_int_eq(second->holds[sy_small_unit(second->part, "l1b0")], 0);
     store(first);
     store(second);
     sy_check_fails(sy_stack_push(&stack, model, &stack, second->id, &err),
@@ -221,10 +204,10 @@ START_TEST(a_pack_stays_below_where_the_order_of_domains_is_its_work)
     promote(&served, &stack, store_pack(all, 3, NULL));
     promote(&served, &stack, store_pack(all, 4, NULL));
     ck_assert_int_eq(stack.pack_count, 2);
-    move_weights(all, "head.d3", 1.0F);
+    sy_small_move(all, "head.d3", 1.0F);
     promote(&served, &stack, store_pack(all, 3, NULL));
     ck_assert_int_eq(stack.pack_count, 3); /* else d4 would stand before d3 */
-    move_weights(all, "head.d4", 1.0F);
+    sy_small_move(all, "head.d4", 1.0F);
     promote(&served, &stack, store_pack(all, 4, NULL));
     ck_assert_int_eq(stack.pack_count, 2); /* those two are enough again */
     sy_network_free(served);

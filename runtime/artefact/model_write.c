@@ -58,7 +58,7 @@ json_t *sy_model_blocks(const struct sy_network *network, bool hashes)
 
 json_t *sy_model_norms(const struct sy_network *network, bool hashes)
 {
-    char hash[SY_HASH_TEXT_BYTES] = "";
+    char hash[SY_HASH_TEXT_BYTES] = "", whose[SY_SLOT_NAME_BYTES];
     int slots = sy_network_slots(network);
     json_t *rows = json_array();
     for (int i = 0; rows != NULL && i < network->first_head * slots; i++) {
@@ -72,9 +72,9 @@ json_t *sy_model_norms(const struct sy_network *network, bool hashes)
         if (hashes) {
             sy_network_hash_norms(network, unit, slot, hash);
         }
-        json_t *row = json_pack("{s:s,s:s,s:s}", "slot",
-                                sy_network_slot_name(network, unit, slot), "id",
-                                at->id, "hash", hash);
+        sy_network_slot_name(network, unit, slot, whose);
+        json_t *row = json_pack("{s:s,s:s,s:s}", "slot", whose, "id", at->id,
+                                "hash", hash);
         if (!append(rows, row)) {
             json_decref(rows);
             return NULL;

@@ -350,7 +350,7 @@ static int open_stages(struct sy_lanes *lanes, int request, int beside,
         struct sy_lane_state wanted = {
             .request = request,
             .unit = unit,
-            .slot = sy_network_slot(lanes->network, unit, domain),
+            .slot = sy_network_slot(lanes->network, unit, domain, path),
             .parent = parent,
             .input = image,
         };

@@ -321,17 +321,8 @@ static void fill_blocks(struct composing *c)
 
 static void fill_expert(struct composing *c, int e)
 {
-    struct sy_network *made = c->made;
-    const struct sy_expert *to = &made->expert[e];
-    const struct sy_compose_domain *want = &c->want[to->domain];
-    const struct sy_expert *from = &want->from->expert[c->expert_from[e]];
-    for (int s = 0; s < sy_network_stages(made) - 1; s++) {
-        sy_network_copy_norms(
-            made, sy_network_stage_unit(made, s, &to->path, to->domain),
-            to->domain, want->from,
-            sy_network_stage_unit(want->from, s, &from->path, from->domain),
-            from->domain);
-    }
+    const struct sy_compose_domain *want = &c->want[c->made->expert[e].domain];
+    sy_network_copy_expert_norms(c->made, e, want->from, c->expert_from[e]);
 }
 
 static enum sy_status fill(struct composing *c, struct sy_error *err)

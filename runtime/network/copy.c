@@ -14,18 +14,32 @@ void sy_network_copy_weights(struct sy_network *to, int unit,
     }
 }
 
-void sy_network_copy_norms(struct sy_network *to, int unit, int domain,
-                           const struct sy_network *from, int source,
-                           int source_domain)
+/* The norms of a unit in a slot, where both sides have them. */
+static void copy_norms(struct sy_network *to, int unit, int slot,
+                       const struct sy_network *from, int source,
+                       int source_slot)
 {
     const struct sy_plan *plan = &to->unit[unit].plan;
     for (int n = 0; n < plan->norm_count; n++) {
-        size_t here = sy_network_norm(to, unit, domain, n);
-        size_t there = sy_network_norm(from, source, source_domain, n);
+        size_t here = sy_network_norm(to, unit, slot, n);
+        size_t there = sy_network_norm(from, source, source_slot, n);
         if (here != SY_ABSENT && there != SY_ABSENT) {
             memcpy(to->values + here, from->values + there,
                    4 * (size_t)plan->norm[n].channels * sizeof(float));
         }
+    }
+}
+
+void sy_network_copy_expert_norms(struct sy_network *to, int expert,
+                                  const struct sy_network *from, int source)
+{
+    const struct sy_expert *x = &to->expert[expert];
+    const struct sy_expert *y = &from->expert[source];
+    for (int s = 0; s < sy_network_stages(to) - 1; s++) {
+        int u = sy_network_stage_unit(to, s, &x->path, x->domain);
+        int v = sy_network_stage_unit(from, s, &y->path, y->domain);
+        copy_norms(to, u, sy_network_slot(to, u, x->domain, &x->path), from, v,
+                   sy_network_slot(from, v, y->domain, &y->path));
     }
 }
 

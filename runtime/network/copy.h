@@ -13,11 +13,10 @@
 void sy_network_copy_weights(struct sy_network *to, int unit,
                              const struct sy_network *from, int source);
 
-/* Its norms for a domain from those for a domain there, where both have them.
- */
-void sy_network_copy_norms(struct sy_network *to, int unit, int domain,
-                           const struct sy_network *from, int source,
-                           int source_domain);
+/* The norms along an expert's path from those of an expert there whose path
+   has units of the same plans. */
+void sy_network_copy_expert_norms(struct sy_network *to, int expert,
+                                  const struct sy_network *from, int source);
 
 /* Takes the route of another network's domain over; experts and gates of the
    same names must be there. */

@@ -73,8 +73,8 @@ static bool same_expert(const struct sy_network *a, const struct sy_expert *x,
         int u = sy_network_stage_unit(a, s, &x->path, x->domain);
         int v = sy_network_stage_unit(b, s, &y->path, y->domain);
         same = sy_unit_equal(a, u, b, v) &&
-               sy_norms_equal(a, u, sy_network_slot(a, u, x->domain), b, v,
-                              sy_network_slot(b, v, y->domain));
+               sy_norms_equal(a, u, sy_network_slot(a, u, x->domain, &x->path),
+                              b, v, sy_network_slot(b, v, y->domain, &y->path));
     }
     return same;
 }

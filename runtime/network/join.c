@@ -27,6 +27,7 @@ struct joining {
     struct sy_domain domain[SY_MAX_DOMAINS];
     int expert_count;
     struct sy_expert expert[SY_MAX_EXPERTS];
+    int expert_from[SY_MAX_EXPERTS]; /* its index where it comes from */
     int gate_count;
     struct sy_gate gate[SY_MAX_GATES];
     struct sy_network *made;
@@ -66,16 +67,17 @@ static enum sy_status place_block(struct joining *j, int layer, int block,
     return SY_OK;
 }
 
-static enum sy_status place_expert(struct joining *j,
-                                   const struct sy_expert *from, int domain,
+static enum sy_status place_expert(struct joining *j, int e, int domain,
                                    struct sy_error *err)
 {
+    const struct sy_expert *from = &j->candidate->expert[e];
     if (j->expert_count == SY_MAX_EXPERTS) {
         return sy_fail(err, SY_UNSUPPORTED,
                        "the served experts and the new ones together are more "
                        "than %d",
                        SY_MAX_EXPERTS);
     }
+    j->expert_from[j->expert_count] = e;
     struct sy_expert *to = &j->expert[j->expert_count++];
     *to = *from;
     to->domain = domain;
@@ -111,6 +113,7 @@ static enum sy_status place_domains(struct joining *j, struct sy_error *err)
         j->domain[d] = a->domain[d];
     }
     for (int e = 0; e < a->expert_count; e++) {
+        j->expert_from[j->expert_count] = e;
         j->expert[j->expert_count++] = a->expert[e];
     }
     for (int i = 0; i < j->count; i++) {
@@ -119,7 +122,7 @@ static enum sy_status place_domains(struct joining *j, struct sy_error *err)
         name_domain(j, domain);
         for (int e = 0; e < b->expert_count; e++) {
             if (b->expert[e].domain == j->on_trial[i]) {
-                SY_TRY(place_expert(j, &b->expert[e], domain, err));
+                SY_TRY(place_expert(j, e, domain, err));
             }
         }
     }
@@ -186,24 +189,19 @@ static enum sy_status build(struct joining *j, struct sy_error *err)
     return sy_network_new(&j->made, &parts, err);
 }
 
-/* The network, unit and slot that a unit's numbers in a slot come from. */
+/* The network and unit that a unit's weights come from. */
 struct source {
     const struct sy_network *network;
     int unit;
-    int domain;
 };
 
-/* Where `domain` (of the joined network) has the numbers of a unit from; for
-   weights, any domain that has the unit. */
+/* Where `domain` (of the joined network), which has the unit, has it from. */
 static struct source source_of(const struct joining *j, int unit, int domain)
 {
     const struct sy_network *a = j->served, *b = j->candidate;
     const struct sy_unit *at = &j->made->unit[unit];
     bool trial = domain >= a->domain_count;
-    struct source from = {
-        .network = trial ? b : a,
-        .domain = trial ? j->on_trial[domain - a->domain_count] : domain,
-    };
+    struct source from = {.network = trial ? b : a};
     if (at->layer >= 0) {
         int block = trial ? j->from[at->layer][at->block] : at->block;
         from.unit = sy_network_block(from.network, at->layer, block);
@@ -211,7 +209,9 @@ static struct source source_of(const struct joining *j, int unit, int domain)
         from.unit =
             unit == j->made->stem ? from.network->stem : from.network->trunk;
     } else {
-        from.unit = sy_network_head(from.network, from.domain);
+        from.unit = sy_network_head(
+            from.network,
+            trial ? j->on_trial[domain - a->domain_count] : domain);
     }
     return from;
 }
@@ -248,23 +248,6 @@ static void copy_gate(struct joining *j, int g)
                             sy_network_gate(from, source));
 }
 
-/* The norms of a unit for one domain, where both sides have them. */
-static void copy_norms(struct joining *j, int unit, int domain)
-{
-    const struct sy_unit *at = &j->made->unit[unit];
-    bool served_block =
-        at->layer < 0 ||
-        at->block < j->served->spec.layer[at->layer].block_count;
-    bool trial = domain >= j->served->domain_count;
-    if (trial ? at->layer >= 0 && j->from[at->layer][at->block] < 0
-              : !served_block) {
-        return; /* not a unit of that side */
-    }
-    struct source from = source_of(j, unit, domain);
-    sy_network_copy_norms(j->made, unit, domain, from.network, from.unit,
-                          from.domain);
-}
-
 static enum sy_status fill(struct joining *j, struct sy_error *err)
 {
     int served = j->served->domain_count;
@@ -273,12 +256,11 @@ static enum sy_status fill(struct joining *j, struct sy_error *err)
     }
     for (int u = 0; u < j->made->first_gate; u++) {
         copy_weights(j, u);
-        if (u >= j->made->first_head) {
-            continue; /* a head has no norms */
-        }
-        for (int d = 0; d < j->made->domain_count; d++) {
-            copy_norms(j, u, d);
-        }
+    }
+    for (int e = 0; e < j->made->expert_count; e++) {
+        bool trial = e >= j->served->expert_count;
+        sy_network_copy_expert_norms(
+            j->made, e, trial ? j->candidate : j->served, j->expert_from[e]);
     }
     for (int d = 0; d < j->made->domain_count; d++) {
         bool trial = d >= served;

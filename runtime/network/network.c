@@ -8,6 +8,7 @@
  */
 #include "runtime/network/network.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/memory.h"
@@ -41,30 +42,83 @@ void sy_network_free(struct sy_network *network)
     sy_free(network);
 }
 
+/* True if every expert has its slot. A supernet has no experts yet. */
+static bool slot_per_expert(const struct sy_network *network)
+{
+    return network->spec.norm == SY_NORM_PER_EXPERT &&
+           network->expert_count > 0;
+}
+
 int sy_network_slots(const struct sy_network *network)
 {
-    return network->spec.norm == SY_NORM_SHARED ? 1 : network->domain_count;
+    if (network->spec.norm == SY_NORM_SHARED) {
+        return 1;
+    }
+    return slot_per_expert(network) ? network->expert_count
+                                    : network->domain_count;
 }
 
-int sy_network_slot(const struct sy_network *network, int unit, int domain)
+/* The first expert of the domain that takes these blocks at the layers
+   [first, end), or -1. */
+static int first_on(const struct sy_network *network, int domain,
+                    const struct sy_path *path, int first, int end)
 {
-    bool shared = network->spec.norm == SY_NORM_SHARED ||
-                  unit == network->stem || unit >= network->first_gate;
-    return shared ? 0 : domain;
+    for (int e = 0; e < network->expert_count; e++) {
+        const struct sy_expert *expert = &network->expert[e];
+        bool on = expert->domain == domain;
+        for (int l = first; on && l < end; l++) {
+            on = expert->path.block[l] == path->block[l];
+        }
+        if (on) {
+            return e;
+        }
+    }
+    return -1;
 }
 
-const char *sy_network_slot_name(const struct sy_network *network, int unit,
-                                 int slot)
+int sy_network_slot(const struct sy_network *network, int unit, int domain,
+                    const struct sy_path *path)
 {
-    bool shared = network->spec.norm == SY_NORM_SHARED || unit == network->stem;
-    return shared ? "all" : network->domain[slot].name;
+    if (network->spec.norm == SY_NORM_SHARED || unit == network->stem ||
+        unit >= network->first_gate) {
+        return 0;
+    }
+    if (!slot_per_expert(network)) {
+        return domain;
+    }
+    int layers = network->spec.layer_count;
+    int layer = network->unit[unit].layer;
+    int end = layer >= 0 ? layer + 1 : layers;
+    int slot = first_on(network, domain, path, 0, end);
+    if (slot < 0 && layer >= 0) {
+        slot = first_on(network, domain, path, layer, end);
+    }
+    return slot >= 0 ? slot : first_on(network, domain, path, 0, 0);
 }
 
-size_t sy_network_norm(const struct sy_network *network, int unit, int domain,
+void sy_network_slot_name(const struct sy_network *network, int unit, int slot,
+                          char name[SY_SLOT_NAME_BYTES])
+{
+    if (network->spec.norm == SY_NORM_SHARED || unit == network->stem) {
+        (void)snprintf(name, SY_SLOT_NAME_BYTES, "all");
+        return;
+    }
+    if (!slot_per_expert(network)) {
+        (void)snprintf(name, SY_SLOT_NAME_BYTES, "%s",
+                       network->domain[slot].name);
+        return;
+    }
+    const struct sy_expert *expert = &network->expert[slot];
+    bool first = first_on(network, expert->domain, &expert->path, 0, 0) == slot;
+    (void)snprintf(name, SY_SLOT_NAME_BYTES, "%s%s%s",
+                   network->domain[expert->domain].name, first ? "" : ".",
+                   first ? "" : expert->name);
+}
+
+size_t sy_network_norm(const struct sy_network *network, int unit, int slot,
                        int norm)
 {
     const struct sy_unit *at = &network->unit[unit];
-    int slot = sy_network_slot(network, unit, domain);
     SY_ASSERT(norm >= 0 && norm < at->plan.norm_count);
     return at->norm[slot * at->plan.norm_count + norm];
 }

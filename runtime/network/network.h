@@ -13,7 +13,10 @@
  *   gate.DOMAIN.NAME.PARAM       a gate of the domain; gate.NAME.PARAM: the
  * root
  *
- * SLOT is a domain's name, or "all" for the stem and in shared mode.
+ * SLOT says whose norms they are: a domain's name, or "all" for the stem and in
+ * shared mode. In mode per_expert it is DOMAIN for the domain's first expert
+ * and DOMAIN.EXPERT for the others; experts of a domain have norms in common as
+ * far as their paths are the same, those of the first of them.
  *
  * In a supernet every domain has a norm at every block; in a network with
  * experts only those on some expert's path exist (offset SY_ABSENT).
@@ -36,7 +39,8 @@
 #define SY_TEMPERATURE_MAX 1e6
 
 enum {
-    SY_TENSOR_NAME_BYTES = 160,
+    SY_SLOT_NAME_BYTES = 2 * SY_NAME_BYTES,
+    SY_TENSOR_NAME_BYTES = SY_SLOT_NAME_BYTES + 3 * SY_NAME_BYTES,
     SY_LABEL_BYTES = 256, /* of a class; model.json has none that is longer */
     SY_NETWORK_MAX_VALUES = 1 << 28 /* 1 GiB of float32 */
 };
@@ -143,16 +147,27 @@ void sy_network_free(struct sy_network *network);
    on its name, so a block starts alike in any network of the same seed. */
 void sy_network_init(struct sy_network *network, uint64_t seed);
 
-/* Norm slots: one per domain, or one in shared mode; slot 0 is the stem's. */
+/*
+ * Norm slots: one per domain, one per expert, or one in all, by the mode;
+ * slot 0 is the stem's.
+ */
 int sy_network_slots(const struct sy_network *network);
-int sy_network_slot(const struct sy_network *network, int unit, int domain);
 
-/* The slot's name in tensor names: a domain's, or "all". */
-const char *sy_network_slot_name(const struct sy_network *network, int unit,
-                                 int slot);
+/*
+ * The slot of a unit on a path of the domain. What comes before the unit
+ * counts too: see SLOT above. A path that is no expert's has the norms of the
+ * experts that it follows, and behind them those of the first one that takes
+ * the unit. `path` may be NULL at the stem and at gates.
+ */
+int sy_network_slot(const struct sy_network *network, int unit, int domain,
+                    const struct sy_path *path);
 
-/* Offset of the norm's scale for a domain, or SY_ABSENT. */
-size_t sy_network_norm(const struct sy_network *network, int unit, int domain,
+/* The slot's name in tensor names. */
+void sy_network_slot_name(const struct sy_network *network, int unit, int slot,
+                          char name[SY_SLOT_NAME_BYTES]);
+
+/* Offset of the norm's scale in a slot, or SY_ABSENT. */
+size_t sy_network_norm(const struct sy_network *network, int unit, int slot,
                        int norm);
 
 /* The unit of block `block` at `layer`, and of a domain's own head. */

@@ -364,10 +364,18 @@ static bool has_norms(const struct sy_network *network, int unit, int slot)
     if (unit == network->stem) {
         return slot == 0;
     }
-    return network->expert_count == 0 || at->layer < 0 ||
-           network->spec.norm == SY_NORM_SHARED ||
-           on_a_path(network->expert, network->expert_count, at->layer,
-                     at->block, slot);
+    if (network->expert_count == 0 || network->spec.norm == SY_NORM_SHARED) {
+        return true;
+    }
+    if (network->spec.norm == SY_NORM_PER_EXPERT) {
+        const struct sy_expert *expert = &network->expert[slot];
+        bool takes =
+            at->layer < 0 || expert->path.block[at->layer] == at->block;
+        return takes && sy_network_slot(network, unit, expert->domain,
+                                        &expert->path) == slot;
+    }
+    return at->layer < 0 || on_a_path(network->expert, network->expert_count,
+                                      at->layer, at->block, slot);
 }
 
 /* Appends a tensor, or counts it while there is no memory yet. */
@@ -412,12 +420,14 @@ static void add_weights(struct sy_network *network, int unit)
 static void add_norm(struct sy_network *network, int unit, int slot, int norm)
 {
     static const char *const names[4] = {"scale", "bias", "mean", "var"};
+    char whose[SY_SLOT_NAME_BYTES];
     struct sy_unit *at = &network->unit[unit];
     const struct sy_plan_norm *plan = &at->plan.norm[norm];
     enum sy_init scale = plan->zero_scale ? SY_INIT_ZERO : SY_INIT_ONE;
     const enum sy_init init[4] = {scale, SY_INIT_ZERO, SY_INIT_ZERO,
                                   SY_INIT_ONE};
     at->norm[slot * at->plan.norm_count + norm] = network->value_count;
+    sy_network_slot_name(network, unit, slot, whose);
     for (int i = 0; i < 4; i++) {
         struct sy_tensor tensor = {
             .dims = 1,
@@ -428,8 +438,7 @@ static void add_norm(struct sy_network *network, int unit, int slot, int norm)
             .init = init[i],
         };
         (void)snprintf(tensor.name, sizeof tensor.name, "norm.%s.%s.%s.%s",
-                       sy_network_slot_name(network, unit, slot), at->id,
-                       plan->name, names[i]);
+                       whose, at->id, plan->name, names[i]);
         (void)add_tensor(network, tensor);
     }
 }

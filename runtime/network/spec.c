@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-const char *const sy_norm_mode_names[3] = {"per_domain", "shared", NULL};
+const char *const sy_norm_mode_names[SY_NORM_MODES + 1] = {
+    "per_domain", "per_expert", "shared", NULL};
 
 bool sy_name_valid(const char *name)
 {

@@ -29,8 +29,15 @@ enum {
     SY_INPUT_CHANNELS = 3
 };
 
-/* Where the statistics and affine of a norm live. */
-enum sy_norm_mode { SY_NORM_PER_DOMAIN, SY_NORM_SHARED };
+/* Whose the statistics and affine of a norm are. Experts of a domain need
+   their own where they come to a block by different ways (J. Yu et al.,
+   "Slimmable Neural Networks", ICLR 2019). */
+enum sy_norm_mode {
+    SY_NORM_PER_DOMAIN,
+    SY_NORM_PER_EXPERT,
+    SY_NORM_SHARED,
+    SY_NORM_MODES
+};
 
 struct sy_candidate {
     char id[SY_BLOCK_ID_BYTES];
@@ -55,7 +62,8 @@ struct sy_network_spec {
     enum sy_norm_mode norm;
 };
 
-extern const char *const sy_norm_mode_names[3]; /* ends with NULL */
+extern const char
+    *const sy_norm_mode_names[SY_NORM_MODES + 1]; /* ends with NULL */
 
 /*
  * True for names as domains, experts, blocks and networks have them: letters,

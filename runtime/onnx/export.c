@@ -191,7 +191,6 @@ static enum sy_status build(struct sy_onnx *model,
     struct sy_onnx_context context = {
         .model = model,
         .network = network,
-        .domain = what->domain,
         .value = {{.name = INPUT_NAME}},
     };
 
@@ -200,6 +199,8 @@ static enum sy_status build(struct sy_onnx *model,
     for (int s = 0; s < sy_network_stages(network); s++) {
         context.unit =
             sy_network_stage_unit(network, s, &expert->path, what->domain);
+        context.slot =
+            sy_network_slot(network, context.unit, what->domain, &expert->path);
         add_unit(&context);
     }
     add_answer(model, context.value[0], &network->domain[what->domain],

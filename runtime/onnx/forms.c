@@ -128,7 +128,7 @@ static struct fold fold_of(const struct sy_onnx_context *c,
 
     if (node->norm >= 0) {
         size_t offset =
-            sy_network_norm(c->network, c->unit, c->domain, node->norm);
+            sy_network_norm(c->network, c->unit, c->slot, node->norm);
         SY_ASSERT(offset != SY_ABSENT);
         fold.norm = c->network->values + offset;
     }

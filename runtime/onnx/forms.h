@@ -3,7 +3,7 @@
  *
  * One table, one entry per operator, as in ops/op.h. An entry takes one step
  * of a fused plan and adds its nodes and constants; norms are folded into the
- * weights before them, so a form sees one domain's numbers.
+ * weights before them, so a form sees one expert's numbers.
  *
  * Ours are H x W x C per image, ONNX has N x C x H x W. A vector of ours
  * (1 x 1 x C) is N x C once it has been pooled; `flat` tells the two apart.
@@ -22,12 +22,12 @@ struct sy_onnx_value {
     bool flat; /* [N, C], else [N, C, H, W] */
 };
 
-/* What a form works on: one unit of a network as one domain runs it. */
+/* What a form works on: one unit of a network as one expert runs it. */
 struct sy_onnx_context {
     struct sy_onnx *model;
     const struct sy_network *network;
     int unit;
-    int domain;
+    int slot;                                       /* of its norms */
     struct sy_onnx_value value[SY_PLAN_MAX_VALUES]; /* those that stand */
 };
 

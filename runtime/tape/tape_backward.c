@@ -137,12 +137,11 @@ static enum sy_status write_sums(const struct back *b, int first)
     int norm = b->node->norm;
     const struct tape_member *of_slot = &b->group->member[first];
     struct tape_moments *moments = of_slot->moments[norm];
-    int domain = tape->segment[of_slot->segment].domain;
     size_t size = 2 * (size_t)moments->channels;
     int slice = 0;
     int round = 0;
-    moments->totals =
-        b->grads + sy_network_norm(tape->network, b->group->unit, domain, norm);
+    moments->totals = b->grads + sy_network_norm(tape->network, b->group->unit,
+                                                 of_slot->slot, norm);
     for (int m = first; m < b->group->member_count; m++) {
         struct tape_member *member = &b->group->member[m];
         if (member->moments[norm] != moments) {
@@ -504,8 +503,7 @@ static enum sy_status mark_used(struct sy_tape *tape, uint8_t *used)
             bool *row = seen + (size_t)group->unit * slots;
             row[0] = true;
             for (int m = 0; m < group->member_count; m++) {
-                int domain = tape->segment[group->member[m].segment].domain;
-                row[1 + sy_network_slot(network, group->unit, domain)] = true;
+                row[1 + group->member[m].slot] = true;
             }
         }
     }
@@ -540,11 +538,9 @@ static void update_norm(struct sy_tape *tape, const struct tape_group *group,
                         float momentum)
 {
     int channels = tape_plan(tape, group)->norm[norm].channels;
-    int domain = tape->segment[member->segment].domain;
     const struct tape_moments *moments = member->moments[norm];
-    float *mean = tape->network->values +
-                  sy_network_norm(tape->network, group->unit, domain, norm) +
-                  2 * (size_t)channels;
+    size_t at = sy_network_norm(tape->network, group->unit, member->slot, norm);
+    float *mean = tape->network->values + at + 2 * (size_t)channels;
     float *var = mean + channels;
     float rows = (float)(moments->rows > 1 ? moments->rows - 1 : 1);
     for (int c = 0; c < channels; c++) {

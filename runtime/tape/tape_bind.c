@@ -22,11 +22,10 @@ bool tape_counts_together(const struct sy_tape *tape,
                           const struct tape_group *group, int a, int b)
 {
     const struct sy_network *network = tape->network;
-    int of_a = tape->segment[group->member[a].segment].domain;
-    int of_b = tape->segment[group->member[b].segment].domain;
     bool shared =
         network->spec.norm == SY_NORM_SHARED || group->unit == network->stem;
-    return a == b || shared || (of_a == of_b && !tape->scoring);
+    bool same = group->member[a].slot == group->member[b].slot;
+    return a == b || shared || (same && !tape->scoring);
 }
 
 bool tape_is_first_of_slot(const struct sy_tape *tape,
@@ -101,8 +100,8 @@ static void bind_parameters(const struct sy_tape *tape,
         args->b = network->values + unit->weight[node->bias];
     }
     if (node->norm >= 0) {
-        int domain = tape->segment[member->segment].domain;
-        size_t at = sy_network_norm(network, group->unit, domain, node->norm);
+        size_t at =
+            sy_network_norm(network, group->unit, member->slot, node->norm);
         const struct tape_moments *moments = member->moments[node->norm];
         SY_ASSERT(at != SY_ABSENT);
         args->w = network->values + at;

@@ -31,11 +31,11 @@ static int find_tensor(const struct sy_network *network, size_t offset)
 bool tape_is_frozen_norm(const struct sy_tape *tape,
                          const struct tape_group *group, int member, int norm)
 {
-    int domain = tape->segment[group->member[member].segment].domain;
+    int slot = group->member[member].slot;
     return tape->frozen != NULL &&
            tape->frozen[find_tensor(
                tape->network,
-               sy_network_norm(tape->network, group->unit, domain, norm))] != 0;
+               sy_network_norm(tape->network, group->unit, slot, norm))] != 0;
 }
 
 enum sy_status tape_frozen_moments(struct sy_tape *tape,
@@ -43,11 +43,11 @@ enum sy_status tape_frozen_moments(struct sy_tape *tape,
                                    int norm)
 {
     int channels = tape_plan(tape, group)->norm[norm].channels;
-    int domain = tape->segment[group->member[first].segment].domain;
+    int slot = group->member[first].slot;
     size_t size = (size_t)channels;
     const float *mean =
         tape->network->values +
-        sy_network_norm(tape->network, group->unit, domain, norm) + 2 * size;
+        sy_network_norm(tape->network, group->unit, slot, norm) + 2 * size;
     struct tape_moments *moments =
         sy_arena_zero(&tape->step, 1, sizeof *moments);
     float *floats = sy_arena_zero(&tape->step, 4 * size, sizeof(float));

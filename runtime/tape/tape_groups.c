@@ -42,6 +42,9 @@ static enum sy_status add_member(struct sy_tape *tape, struct tape_group *group,
     size_t values = (size_t)plan->value_count;
     struct sy_arena *arena = &tape->step;
     member->segment = segment;
+    member->slot = sy_network_slot(tape->network, group->unit,
+                                   tape->segment[segment].domain,
+                                   tape->segment[segment].path);
     member->input_lane = tape->lane[segment];
     member->lane = tape->lane_count++;
     member->held = sy_arena_zero(arena, values, sizeof *member->held);

@@ -96,6 +96,7 @@ struct tape_cursor {
 
 struct tape_member {
     int segment;
+    int slot;             /* of its norms */
     int lane;             /* the number of what it leaves */
     int input_lane;       /* of what it reads */
     int users;            /* choices that read what it leaves, while they do */

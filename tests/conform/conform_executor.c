@@ -63,7 +63,7 @@ static struct sy_random_options options_of(uint64_t seed)
 {
     return (struct sy_random_options){
         .seed = seed,
-        .norm = seed % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED,
+        .norm = (enum sy_norm_mode)(seed % SY_NORM_MODES),
     };
 }
 

@@ -31,7 +31,7 @@ static float *moments_of(const float *mean, int channels)
     return moments;
 }
 
-static void run_node(const struct sy_network *network, int unit, int domain,
+static void run_node(const struct sy_network *network, int unit, int slot,
                      const struct sy_node *node, float *const *value)
 {
     const struct sy_plan *plan = &network->unit[unit].plan;
@@ -50,7 +50,7 @@ static void run_node(const struct sy_network *network, int unit, int domain,
     };
     if (node->norm >= 0) {
         int channels = plan->norm[node->norm].channels;
-        size_t at = sy_network_norm(network, unit, domain, node->norm);
+        size_t at = sy_network_norm(network, unit, slot, node->norm);
         SY_ASSERT(at != SY_ABSENT);
         args.w = network->values + at;
         args.b = args.w + channels;
@@ -63,7 +63,7 @@ static void run_node(const struct sy_network *network, int unit, int domain,
 }
 
 /* Runs one unit and returns its result, owned. */
-static float *run_unit(const struct sy_network *network, int unit, int domain,
+static float *run_unit(const struct sy_network *network, int unit, int slot,
                        const float *input)
 {
     const struct sy_plan *plan = &network->unit[unit].plan;
@@ -73,7 +73,7 @@ static float *run_unit(const struct sy_network *network, int unit, int domain,
     }
     memcpy(value[0], input, sy_shape_floats(plan->value[0]) * sizeof(float));
     for (int i = 0; i < plan->node_count; i++) {
-        run_node(network, unit, domain, &plan->node[i], value);
+        run_node(network, unit, slot, &plan->node[i], value);
     }
     for (int v = 0; v < plan->value_count; v++) {
         if (v != plan->output) {
@@ -93,7 +93,8 @@ static float *run_stages(const struct sy_network *network,
     memcpy(x, image, floats * sizeof(float));
     for (int s = 0; s < stages; s++) {
         int unit = sy_network_stage_unit(network, s, path, domain);
-        float *y = run_unit(network, unit, domain, x);
+        float *y = run_unit(network, unit,
+                            sy_network_slot(network, unit, domain, path), x);
         sy_free(x);
         x = y;
     }
@@ -108,7 +109,7 @@ void sy_plain_gate(const struct sy_network *network, int gate,
         at->expert >= 0 ? &network->expert[at->expert].path : NULL;
     int domain = at->domain >= 0 ? at->domain : 0;
     float *x = run_stages(network, path, domain, at->layers + 1, image);
-    float *y = run_unit(network, network->first_gate + gate, domain, x);
+    float *y = run_unit(network, network->first_gate + gate, 0, x);
     memcpy(scores, y, (size_t)at->outputs * sizeof(float));
     sy_free(x);
     sy_free(y);

@@ -282,9 +282,9 @@ static bool is_used(const struct sy_network *network,
                     const int *domains, int count)
 {
     for (int i = 0; i < count; i++) {
-        bool slot_fits =
-            tensor->slot < 0 ||
-            tensor->slot == sy_network_slot(network, tensor->unit, domains[i]);
+        bool slot_fits = tensor->slot < 0 ||
+                         tensor->slot == sy_network_slot(network, tensor->unit,
+                                                         domains[i], &paths[i]);
         for (int s = 0; slot_fits && s < sy_network_stages(network); s++) {
             if (sy_network_stage_unit(network, s, &paths[i], domains[i]) ==
                 tensor->unit) {

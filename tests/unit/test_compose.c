@@ -15,7 +15,7 @@ static struct sy_network *network_of(uint64_t seed)
         .seed = seed,
         .experts = 2,
         .gates = seed % 2 == 0,
-        .norm = seed % 3 == 0 ? SY_NORM_SHARED : SY_NORM_PER_DOMAIN});
+        .norm = (enum sy_norm_mode)(seed % SY_NORM_MODES)});
 }
 
 static struct sy_network *compose(const struct sy_network *base,

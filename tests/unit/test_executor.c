@@ -42,12 +42,11 @@ static struct bench bench_with(struct sy_network *network, int threads)
 
 static struct bench bench_of(uint64_t seed, int experts, int threads)
 {
-    return bench_with(
-        sy_random_network(&(struct sy_random_options){
-            .seed = seed,
-            .experts = experts,
-            .norm = seed % 3 == 0 ? SY_NORM_SHARED : SY_NORM_PER_DOMAIN}),
-        threads);
+    return bench_with(sy_random_network(&(struct sy_random_options){
+                          .seed = seed,
+                          .experts = experts,
+                          .norm = (enum sy_norm_mode)(seed % SY_NORM_MODES)}),
+                      threads);
 }
 
 static void bench_end(struct bench *b)

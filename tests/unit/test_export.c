@@ -21,8 +21,10 @@ enum { NETWORKS = 12, MAX_BYTES = 1 << 24 };
 
 static struct sy_network *new_network(uint64_t seed, int experts)
 {
-    return sy_random_network(
-        &(struct sy_random_options){.seed = seed, .experts = experts});
+    return sy_random_network(&(struct sy_random_options){
+        .seed = seed,
+        .experts = experts,
+        .norm = (enum sy_norm_mode)(seed % SY_NORM_MODES)});
 }
 
 /* The file as protobuf-c reads it, with its own allocator. */
@@ -271,14 +273,14 @@ static void fold(const float *norm, int channels, int k, double *factor,
 
 /* Checks the weight of a fused convolution in the file against ours. */
 static void check_window(const SyOnnx__ModelProto *model,
-                         const struct sy_network *network, int unit, int domain,
+                         const struct sy_network *network, int unit, int slot,
                          const struct sy_node *node)
 {
     const struct sy_unit *u = &network->unit[unit];
     const struct sy_plan_param *param = &u->plan.param[node->weight];
     const float *ours = network->values + u->weight[node->weight];
     const float *norm =
-        network->values + sy_network_norm(network, unit, domain, node->norm);
+        network->values + sy_network_norm(network, unit, slot, node->norm);
     bool depthwise = node->op == SY_OP_DEPTHWISE;
     int k = node->kernel, channels = u->plan.value[node->out].c;
     int per = depthwise ? 1 : param->dim[2];
@@ -317,14 +319,15 @@ START_TEST(weights_lie_as_onnx_wants_them_with_norms_folded_in)
         struct sy_network *network = new_network(seed, 1);
         SyOnnx__ModelProto *model = export(network, 1);
         for (int s = 0; s < sy_network_stages(network); s++) {
-            int unit =
-                sy_network_stage_unit(network, s, &network->expert[1].path, 1);
+            const struct sy_path *path = &network->expert[1].path;
+            int unit = sy_network_stage_unit(network, s, path, 1);
+            int slot = sy_network_slot(network, unit, 1, path);
             struct sy_infer_plan fused;
             sy_plan_fuse(&network->unit[unit].plan, &fused);
             for (int i = 0; i < fused.step_count; i++) {
                 const struct sy_node *node = &fused.step[i].node;
                 if (node->op == SY_OP_CONV || node->op == SY_OP_DEPTHWISE) {
-                    check_window(model, network, unit, 1, node);
+                    check_window(model, network, unit, slot, node);
                     windows++;
                     depthwise += node->op == SY_OP_DEPTHWISE;
                     groups += node->op == SY_OP_CONV && node->groups > 1;

@@ -85,11 +85,9 @@ START_TEST(norms_lie_scale_bias_mean_var)
     ck_assert_uint_eq(at + 24,
                       find(network, "norm.shapes.l0b0.conv.var")->offset);
     /* The stem's norm is one for all. */
-    ck_assert_uint_eq(sy_network_norm(network, 0, 0, 0),
-                      sy_network_norm(network, 0, 1, 0));
     ck_assert_int_eq(sy_network_slots(network), 2);
-    ck_assert_int_eq(sy_network_slot(network, network->stem, 1), 0);
-    ck_assert_int_eq(sy_network_slot(network, network->trunk, 1), 1);
+    ck_assert_int_eq(sy_network_slot(network, network->stem, 1, NULL), 0);
+    ck_assert_int_eq(sy_network_slot(network, network->trunk, 1, NULL), 1);
     sy_network_free(network);
 }
 END_TEST
@@ -114,6 +112,55 @@ START_TEST(with_experts_only_norms_on_their_paths_exist)
 }
 END_TEST
 
+START_TEST(experts_share_norms_as_far_as_their_paths_are_the_same)
+{
+    struct sy_error err = {0};
+    struct sy_network_spec spec;
+    struct sy_network *network;
+    const struct sy_domain domains[2] = {{.name = "a", .classes = 2},
+                                         {.name = "b", .classes = 2}};
+    /* Both of l1 behind l0b0 for `late` and `early`; `other` comes to the same
+       l1b1 behind skip. */
+    const struct sy_expert experts[4] = {
+        {.name = "early", .domain = 0, .path = {2, {0, 1}}, .temperature = 1},
+        {.name = "late", .domain = 0, .path = {2, {0, 0}}, .temperature = 1},
+        {.name = "other", .domain = 0, .path = {2, {1, 1}}, .temperature = 1},
+        {.name = "main", .domain = 1, .path = {2, {0, 1}}, .temperature = 1},
+    };
+    sy_small_spec(&spec);
+    spec.norm = SY_NORM_PER_EXPERT;
+    spec.layer[1].block_count = 2;
+    struct sy_network_parts parts = {.name = "n",
+                                     .spec = &spec,
+                                     .domain_count = 2,
+                                     .domain = domains,
+                                     .expert_count = 4,
+                                     .expert = experts};
+    sy_check_ok(sy_network_new(&network, &parts, &err), err);
+    int conv = sy_network_block(network, 0, 0);
+    int group = sy_network_block(network, 1, 1);
+    ck_assert_int_eq(sy_network_slots(network), 4);
+    ck_assert_int_eq(sy_network_slot(network, conv, 0, &experts[1].path), 0);
+    ck_assert_int_eq(sy_network_slot(network, group, 0, &experts[0].path), 0);
+    ck_assert_int_eq(sy_network_slot(network, group, 0, &experts[2].path), 2);
+    ck_assert_int_eq(sy_network_slot(network, group, 1, &experts[3].path), 3);
+    ck_assert_int_eq(
+        sy_network_slot(network, network->trunk, 0, &experts[1].path), 1);
+    ck_assert_ptr_nonnull(find(network, "norm.a.l0b0.conv.scale"));
+    ck_assert_ptr_null(find(network, "norm.a.late.l0b0.conv.scale"));
+    ck_assert_ptr_nonnull(find(network, "norm.a.late.l1b0.project.scale"));
+    ck_assert_ptr_null(find(network, "norm.a.l1b0.project.scale"));
+    ck_assert_ptr_nonnull(find(network, "norm.a.other.l1b1.project.scale"));
+    ck_assert_ptr_nonnull(find(network, "norm.b.l1b1.project.scale"));
+    ck_assert_uint_eq(sy_network_norm(network, conv, 1, 0), SY_ABSENT);
+    /* A path that is no expert's follows those that there are. */
+    const struct sy_path mixed = {2, {1, 0}};
+    int mb = sy_network_block(network, 1, 0);
+    ck_assert_int_eq(sy_network_slot(network, mb, 0, &mixed), 1);
+    sy_network_free(network);
+}
+END_TEST
+
 START_TEST(shared_norms_have_one_slot)
 {
     struct sy_error err = {0};
@@ -127,10 +174,8 @@ START_TEST(shared_norms_have_one_slot)
         .name = "n", .spec = &spec, .domain_count = 2, .domain = domains};
     sy_check_ok(sy_network_new(&network, &parts, &err), err);
     ck_assert_int_eq(sy_network_slots(network), 1);
-    ck_assert_int_eq(sy_network_slot(network, 1, 1), 0);
+    ck_assert_int_eq(sy_network_slot(network, 1, 1, NULL), 0);
     ck_assert_ptr_nonnull(find(network, "norm.all.l0b0.conv.scale"));
-    ck_assert_uint_eq(sy_network_norm(network, 1, 0, 0),
-                      sy_network_norm(network, 1, 1, 0));
     ck_assert_str_eq(network->domain[1].labels[1], "1");
     sy_network_free(network);
 }
@@ -388,6 +433,7 @@ static Suite *suite(void)
     tcase_add_test(tc, units_stand_in_order_and_tensors_have_their_names);
     tcase_add_test(tc, norms_lie_scale_bias_mean_var);
     tcase_add_test(tc, with_experts_only_norms_on_their_paths_exist);
+    tcase_add_test(tc, experts_share_norms_as_far_as_their_paths_are_the_same);
     tcase_add_test(tc, shared_norms_have_one_slot);
     tcase_add_test(tc, stages_are_stem_layers_trunk_head);
     tcase_add_test(tc, names_are_found);

@@ -96,10 +96,10 @@ START_TEST(folded_norms_give_what_the_statistics_say)
         const struct sy_ready_unit *ready = sy_snapshot_unit(snapshot, u);
         const struct sy_plan *plan = &network->unit[u].plan;
         for (int n = 0; n < plan->norm_count; n++) {
-            int domain = 1, channels = plan->norm[n].channels;
-            int slot = sy_network_slot(network, u, domain);
+            int channels = plan->norm[n].channels;
+            int slot = sy_network_slot(network, u, 1, NULL);
             const float *raw =
-                network->values + sy_network_norm(network, u, domain, n);
+                network->values + sy_network_norm(network, u, slot, n);
             const struct sy_folded_norm *folded =
                 &ready->norm[slot * ready->norm_count + n];
             for (int c = 0; c < channels; c++) {
@@ -124,12 +124,12 @@ START_TEST(norms_that_no_expert_needs_are_not_made)
     for (int u = 0; u < network->unit_count; u++) {
         const struct sy_ready_unit *ready = sy_snapshot_unit(snapshot, u);
         for (int d = 0; d < network->domain_count; d++) {
-            int slot = sy_network_slot(network, u, d);
+            int slot = sy_network_slot(network, u, d, NULL);
             for (int n = 0; n < ready->norm_count; n++) {
                 bool made =
                     ready->norm[slot * ready->norm_count + n].scale != NULL;
                 ck_assert(made ==
-                          (sy_network_norm(network, u, d, n) != SY_ABSENT));
+                          (sy_network_norm(network, u, slot, n) != SY_ABSENT));
                 absent += !made;
             }
         }

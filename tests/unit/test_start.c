@@ -26,7 +26,8 @@ static const char config_text[] = SY_SMALL_JOB(
                              "\"reward_paths\":3}}";
 
 static const char *const norms[] = {"network.norm=per_domain",
-                                    "network.norm=shared"};
+                                    "network.norm=shared",
+                                    "network.norm=per_expert"};
 
 static const char one_path[] = "paths=[\"0:0\"]";
 
@@ -248,9 +249,10 @@ static Suite *suite(void)
     TCase *tc = tcase_create("one domain");
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_loop_test(
-        tc, one_domain_is_made_better_and_the_others_stay_bit_for_bit, 0, 2);
+        tc, one_domain_is_made_better_and_the_others_stay_bit_for_bit, 0,
+        SY_NORM_MODES);
     tcase_add_loop_test(tc, a_domain_is_added_and_the_others_stay_bit_for_bit,
-                        0, 2);
+                        0, SY_NORM_MODES);
     tcase_add_test(tc, blocks_of_the_domain_alone_may_move);
     tcase_add_test(tc, what_was_found_over_other_blocks_is_refused);
     suite_add_tcase(s, tc);

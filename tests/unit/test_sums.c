@@ -133,11 +133,11 @@ int main(void)
 {
     Suite *suite = suite_create("sums");
     TCase *tc = tcase_create("sums");
-    tcase_add_loop_test(tc, kept_hashes_are_those_that_would_be_computed,
-                        SY_NORM_PER_DOMAIN, SY_NORM_SHARED + 1);
+    tcase_add_loop_test(tc, kept_hashes_are_those_that_would_be_computed, 0,
+                        SY_NORM_MODES);
     tcase_add_test(tc, what_is_the_same_is_taken_over_and_the_rest_is_computed);
     tcase_add_loop_test(tc, made_of_networks_that_keep_theirs_one_keeps_its_own,
-                        SY_NORM_PER_DOMAIN, SY_NORM_SHARED + 1);
+                        0, SY_NORM_MODES);
     tcase_add_test(tc, without_memory_it_keeps_none);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);

@@ -36,12 +36,31 @@ static size_t step_outputs(const struct step *step, int s)
            (size_t)step->network->domain[segment->domain].classes;
 }
 
+/* The path of a segment: a random one or, with experts, the first one's of its
+   domain, and the second one's for the domain's second segment. */
+static struct sy_path path_of(const struct sy_network *network, int s,
+                              struct sy_rng *rng)
+{
+    if (network->expert_count == 0) {
+        return sy_random_path(&network->spec, rng);
+    }
+    for (int e = 0, nth = s / 3;; e++) {
+        SY_ASSERT(e < network->expert_count);
+        if (network->expert[e].domain == s % 3 && nth-- == 0) {
+            return network->expert[e].path;
+        }
+    }
+}
+
 static void step_open(struct step *step, uint64_t seed, enum sy_norm_mode norm,
                       int threads, const struct sy_backend *backend)
 {
     struct sy_error err = {0};
-    struct sy_random_options options = {
-        .seed = seed, .domains = 3, .norm = norm};
+    struct sy_random_options options = {.seed = seed,
+                                        .domains = 3,
+                                        .experts =
+                                            norm == SY_NORM_PER_EXPERT ? 2 : 0,
+                                        .norm = norm};
     struct sy_tape_options tape = {.shards = 3, .backend = backend};
     struct sy_rng rng = sy_rng_stream(seed, SY_RNG_TEST, 1, 0);
     size_t images = 0;
@@ -51,7 +70,7 @@ static void step_open(struct step *step, uint64_t seed, enum sy_norm_mode norm,
     sy_check_ok(
         sy_tape_new(&step->tape, step->network, step->pool, &tape, &err), err);
     for (int s = 0; s < SEGMENTS; s++) {
-        step->path[s] = sy_random_path(&step->network->spec, &rng);
+        step->path[s] = path_of(step->network, s, &rng);
         step->segment[s].path = &step->path[s];
         step->segment[s].domain = s % 3;
         step->segment[s].count = 2 + (int)sy_rng_below(&rng, MAX_IMAGES - 1);
@@ -181,7 +200,7 @@ static double tensor_error(struct step *step, const struct sy_tensor *tensor)
 START_TEST(every_tensors_gradient_agrees_with_finite_differences)
 {
     struct step step;
-    enum sy_norm_mode norm = _i % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED;
+    enum sy_norm_mode norm = (enum sy_norm_mode)(_i % SY_NORM_MODES);
     int checked = 0;
     int bad = 0;
     /* The best kernels: the reference agrees with them (below), and would
@@ -604,7 +623,7 @@ START_TEST(gradients_agree_with_finite_differences_through_what_is_frozen)
     static const unsigned units[] = {0x55, 0xaa, 0x0f, 0xf0};
     struct step step;
     int checked = 0, bad = 0;
-    enum sy_norm_mode norm = _i % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED;
+    enum sy_norm_mode norm = (enum sy_norm_mode)(_i % SY_NORM_MODES);
     step_open(&step, 800 + (uint64_t)_i, norm, 2, NULL);
     uint8_t *frozen = step_freeze(&step, units[_i]);
     (void)step_forward(&step);
@@ -631,7 +650,7 @@ END_TEST
 START_TEST(a_frozen_network_computes_what_inference_does_and_does_not_move)
 {
     struct step step;
-    enum sy_norm_mode norm = _i % 2 == 0 ? SY_NORM_PER_DOMAIN : SY_NORM_SHARED;
+    enum sy_norm_mode norm = (enum sy_norm_mode)(_i % SY_NORM_MODES);
     step_open(&step, 850 + (uint64_t)_i, norm, 2, NULL);
     uint8_t *frozen = step_freeze(&step, 0xff);
     size_t image = sy_shape_floats(step.network->spec.input);

@@ -52,7 +52,7 @@ static void make_network(struct bench *b, uint64_t seed)
         .seed = seed,
         .experts = EXPERTS,
         .gates = seed % 4 != 0,
-        .norm = seed % 3 == 0 ? SY_NORM_SHARED : SY_NORM_PER_DOMAIN});
+        .norm = (enum sy_norm_mode)(seed % SY_NORM_MODES)});
 }
 
 /* An executor on the network, and images for its domains. */

@@ -432,7 +432,8 @@ static struct sy_head_loss segment_loss(struct training *t, int s,
     return one;
 }
 
-/* Losses and their gradients; a domain's weight is split over its experts. */
+/* Losses and their gradients: every expert learns with its domain's weight, and
+   the domain's loss is the mean of theirs. */
 static enum sy_status take_losses(struct training *t, struct sy_error *err)
 {
     double loss[SY_MAX_DOMAINS] = {0};
@@ -444,7 +445,7 @@ static enum sy_status take_losses(struct training *t, struct sy_error *err)
     for (int s = 0; s < t->segment_count; s++) {
         int d = t->segment[s].domain;
         int count = t->images[d];
-        struct sy_head_loss one = segment_loss(t, s, t->weight[d] / experts[d]);
+        struct sy_head_loss one = segment_loss(t, s, t->weight[d]);
         loss[d] += one.loss / experts[d];
         right[d] += (double)one.correct / count / experts[d];
     }

@@ -125,7 +125,7 @@ void *sy_arena_zero(struct sy_arena *arena, size_t count, size_t bytes_each)
     }
     void *piece = sy_arena_alloc(arena, bytes);
     if (piece != NULL) {
-        memset(piece, 0, bytes);
+        sy_zero(piece, bytes);
     }
     return piece;
 }

@@ -22,6 +22,7 @@
 
 #include "runtime/base/file.h"
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 
 enum { SHOWN_BYTES = 64, FOUND_BYTES = 384, LIST_BYTES = 400, MAX_WORD = 64 };
 
@@ -118,6 +119,30 @@ static void put_found(struct line *line, json_t *value)
     }
 }
 
+/* The place of the quote that ends a text that begins at `at`, or the end. */
+static size_t skip_text(const char *text, size_t bytes, size_t at)
+{
+    for (at++; at < bytes && text[at] != '"'; at++) {
+        at += text[at] == '\\' ? 1 : 0;
+    }
+    return at;
+}
+
+static enum sy_status fail_deep(const char *text, size_t at, const char *name,
+                                struct sy_error *err)
+{
+    int line = 1;
+    size_t start = 0;
+    for (size_t i = 0; i < at; i++) {
+        if (text[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+    return sy_fail(err, SY_BAD_INPUT, "%s:%d:%zu: nested more than %d deep",
+                   name, line, at - start + 1, SY_JSON_MAX_DEPTH);
+}
+
 /*
  * Refuses a nesting deeper than SY_JSON_MAX_DEPTH, before the recursive
  * parser sees it. Only brackets outside strings count; whether the text is
@@ -127,35 +152,45 @@ static enum sy_status check_depth(const char *text, size_t bytes,
                                   const char *name, struct sy_error *err)
 {
     int depth = 0;
-    int line = 1;
-    size_t line_start = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < bytes; i++) {
-        char c = text[i];
-        if (c == '\n') {
-            line++;
-            line_start = i + 1;
-        }
-        if (in_string) {
-            if (c == '\\') {
-                i++;
-            } else if (c == '"') {
-                in_string = false;
+    for (size_t at = 0; at < bytes; at++) {
+        switch (text[at]) {
+        case '"':
+            at = skip_text(text, bytes, at);
+            sy_rest();
+            break;
+        case '[':
+        case '{':
+            if (++depth > SY_JSON_MAX_DEPTH) {
+                return fail_deep(text, at, name, err);
             }
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '[' || c == '{') {
-            depth++;
-        } else if (c == ']' || c == '}') {
+            break;
+        case ']':
+        case '}':
             depth--;
-        }
-        if (depth > SY_JSON_MAX_DEPTH) {
-            return sy_fail(err, SY_BAD_INPUT,
-                           "%s:%d:%zu: nested more than %d deep", name, line,
-                           i - line_start + 1, SY_JSON_MAX_DEPTH);
+            break;
+        default:
+            break;
         }
     }
     return SY_OK;
+}
+
+/* What is left to parse. */
+struct source {
+    const char *text;
+    size_t bytes;
+};
+
+/* Hands the next piece to Jansson, which may be at it for long. */
+static size_t give_text(void *buffer, size_t room, void *data)
+{
+    struct source *source = data;
+    size_t bytes = source->bytes < room ? source->bytes : room;
+    sy_rest();
+    memcpy(buffer, source->text, bytes);
+    source->text += bytes;
+    source->bytes -= bytes;
+    return bytes;
 }
 
 enum sy_status sy_json_parse(const char *text, size_t bytes, const char *name,
@@ -169,8 +204,9 @@ enum sy_status sy_json_parse(const char *text, size_t bytes, const char *name,
     SY_TRY(check_depth(text, bytes, name, err));
     json_error_t failure;
     out_of_memory = false;
-    json_t *value = json_loadb(bytes > 0 ? text : "", bytes,
-                               JSON_REJECT_DUPLICATES, &failure);
+    struct source source = {bytes > 0 ? text : "", bytes};
+    json_t *value = json_load_callback(give_text, &source,
+                                       JSON_REJECT_DUPLICATES, &failure);
     if (out_of_memory) {
         json_decref(value);
         return sy_fail(err, SY_NO_MEMORY, "%s: no memory to parse it", name);

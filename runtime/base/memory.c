@@ -11,6 +11,10 @@
  * With the address sanitizer the block is the last thing in an allocation of
  * its own length, so that a write one byte past the end is seen.
  *
+ * What works for long asks for memory and gives it back all the time, also in
+ * libraries that have their memory from here; so this is where a thread that is
+ * to leave room for others rests (rest.h).
+ *
  * The counters and the failure switch are the only global state. They order
  * nothing and are relaxed atomics; the switch belongs to tests.
  */
@@ -20,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/rest.h"
+
 static const uint64_t block_mark = UINT64_C(0x53795f416c6c6f63);
 static const uint64_t freed_mark = UINT64_C(0x53795f4672656564);
 
@@ -28,8 +34,11 @@ struct header {
     uint64_t mark;
     void *raw; /* what malloc gave */
 };
-/* From malloc's alignment to ours it is at most so far. */
-enum { SPARE_BYTES = SY_ALIGN_BYTES - _Alignof(max_align_t) };
+enum {
+    /* From malloc's alignment to ours it is at most so far. */
+    SPARE_BYTES = SY_ALIGN_BYTES - _Alignof(max_align_t),
+    ZERO_BYTES = 1 << 17 /* set to zero between two rests */
+};
 
 _Static_assert(sizeof(struct header) == SY_ALIGN_BYTES,
                "the header keeps the block aligned");
@@ -91,6 +100,7 @@ static struct header *make_room(size_t bytes)
 /* An uncounted block, or NULL. */
 static void *make_block(size_t bytes)
 {
+    sy_rest();
     struct header *header = make_room(bytes);
     if (header == NULL) {
         return NULL;
@@ -114,9 +124,18 @@ void *sy_alloc_zero(size_t count, size_t bytes_each)
     }
     void *block = make_block(bytes);
     if (block != NULL) {
-        memset(block, 0, bytes);
+        sy_zero(block, bytes);
     }
     return block;
+}
+
+void sy_zero(void *block, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += ZERO_BYTES) {
+        size_t left = bytes - at;
+        memset((char *)block + at, 0, left < ZERO_BYTES ? left : ZERO_BYTES);
+        sy_rest();
+    }
 }
 
 void *sy_realloc(void *block, size_t bytes)
@@ -150,6 +169,7 @@ void sy_free(void *block)
         header->mark = freed_mark;
         atomic_fetch_sub_explicit(&live_blocks, 1, memory_order_relaxed);
         free(header->raw);
+        sy_rest();
     }
 }
 

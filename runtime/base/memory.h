@@ -23,6 +23,9 @@ void *sy_alloc(size_t bytes) SY_MUST_USE;
 /* count * bytes_each zeroed bytes, or NULL, also when the product overflows. */
 void *sy_alloc_zero(size_t count, size_t bytes_each) SY_MUST_USE;
 
+/* Sets bytes to zero; threads that rest (rest.h) do it piece by piece. */
+void sy_zero(void *block, size_t bytes);
+
 /*
  * Grows or shrinks a block, keeping its content. On failure returns NULL and
  * leaves `block` as it was. `block` may be NULL.

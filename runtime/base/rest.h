@@ -6,8 +6,9 @@
  * do: what runs on the one slows the other down, however low its priority. So
  * a thread that is in no hurry says once what share of the time it may run
  * (sy_rest_set), and what works for long has points at which such a thread
- * sleeps (sy_rest). It then runs in short pieces, and no one who waits
- * for the process meets more than a few of them.
+ * sleeps (sy_rest). Asking for memory and giving it back is one everywhere. It
+ * then runs in short pieces, and no one who waits for the process meets more
+ * than a few of them.
  *
  * Only while other threads of the process are at work: when they are not, there
  * is nobody to make room for.

@@ -19,8 +19,21 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "runtime/executor/parts.h"
 #include "runtime/network/sums.h"
+
+/* Parts in the order of their hashes, each once. */
+struct shelf_part {
+    const char *hash; /* the part's own; "" where parts are not shared */
+    void *at;
+    size_t bytes;
+};
+
+struct shelf {
+    int count;
+    struct shelf_part *part;
+};
 
 struct sy_snapshot {
     atomic_int references;
@@ -33,6 +46,7 @@ struct sy_snapshot {
     struct sy_ready_unit *unit;      /* by unit index */
     struct sy_ready_body **body;     /* by unit index */
     struct sy_ready_folded **folded; /* [unit * slots + slot]; NULL: none */
+    struct shelf bodies, norms;      /* the parts of these two */
     struct sy_arena arena;           /* the arrays above, label, norms */
 };
 
@@ -41,27 +55,36 @@ static enum sy_status no_memory(struct sy_error *err, const char *what)
     return sy_fail(err, SY_NO_MEMORY, "snapshot: no memory for %s", what);
 }
 
-/* The body of that hash among the first `units` of a snapshot, or NULL. */
-static struct sy_ready_body *find_body(const struct sy_snapshot *s, int units,
-                                       const char *hash)
+/* Where a part of that hash stands among those of a shelf, or would stand. */
+static int place_on(const struct shelf *shelf, const char *hash)
 {
-    for (int u = 0; u < units; u++) {
-        if (strcmp(s->body[u]->hash, hash) == 0) {
-            return s->body[u];
+    int low = 0, high = shelf->count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (strcmp(shelf->part[middle].hash, hash) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    return low;
 }
 
-static struct sy_ready_folded *find_folded(const struct sy_snapshot *s,
-                                           int units, const char *hash)
+/* The part of that hash, or NULL. */
+static void *find_on(const struct shelf *shelf, const char *hash)
 {
-    for (int i = 0; i < units * s->slots; i++) {
-        if (s->folded[i] != NULL && strcmp(s->folded[i]->hash, hash) == 0) {
-            return s->folded[i];
-        }
-    }
-    return NULL;
+    int at = place_on(shelf, hash);
+    bool there = at < shelf->count && strcmp(shelf->part[at].hash, hash) == 0;
+    return there ? shelf->part[at].at : NULL;
+}
+
+static void put_on(struct shelf *shelf, struct shelf_part part)
+{
+    int at = place_on(shelf, part.hash);
+    memmove(shelf->part + at + 1, shelf->part + at,
+            (size_t)(shelf->count - at) * sizeof part);
+    shelf->part[at] = part;
+    shelf->count++;
 }
 
 /* True if parts of the one may be taken by the other. */
@@ -75,22 +98,28 @@ static enum sy_status take_body(struct sy_snapshot *s, int u,
                                 const struct sy_snapshot_options *options)
 {
     const struct sy_unit *unit = &s->network->unit[u];
-    struct sy_ready_body *found = NULL;
+    struct sy_ready_body *own = NULL, *found = NULL;
     char hash[SY_HASH_TEXT_BYTES] = "";
     if (options->shared) {
         sy_body_hash(s->network, unit, hash);
-        found = find_body(s, u, hash);
+        own = find_on(&s->bodies, hash);
+        found = own;
         for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
             const struct sy_snapshot *from = options->like[i];
-            if (gives(from, s)) {
-                found = find_body(from, from->network->unit_count, hash);
-            }
+            found = gives(from, s) ? find_on(&from->bodies, hash) : NULL;
         }
     }
     s->body[u] = found != NULL ? sy_body_ref(found)
                                : sy_body_new(s->network, unit, s->backend,
                                              s->weights, hash);
-    return s->body[u] != NULL ? SY_OK : SY_NO_MEMORY;
+    if (s->body[u] == NULL) {
+        return SY_NO_MEMORY;
+    }
+    if (own == NULL) {
+        struct sy_ready_body *made = s->body[u];
+        put_on(&s->bodies, (struct shelf_part){made->hash, made, made->bytes});
+    }
+    return SY_OK;
 }
 
 static enum sy_status take_folded(struct sy_snapshot *s, int u, int slot,
@@ -98,21 +127,27 @@ static enum sy_status take_folded(struct sy_snapshot *s, int u, int slot,
 {
     const struct sy_unit *unit = &s->network->unit[u];
     struct sy_ready_folded **at = &s->folded[u * s->slots + slot];
-    struct sy_ready_folded *found = NULL;
+    struct sy_ready_folded *own = NULL, *found = NULL;
     char hash[SY_HASH_TEXT_BYTES] = "";
+    sy_rest();
     if (options->shared) {
         sy_folded_hash(s->network, unit, slot, hash);
-        found = find_folded(s, u + 1, hash);
+        own = find_on(&s->norms, hash);
+        found = own;
         for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
             const struct sy_snapshot *from = options->like[i];
-            if (gives(from, s)) {
-                found = find_folded(from, from->network->unit_count, hash);
-            }
+            found = gives(from, s) ? find_on(&from->norms, hash) : NULL;
         }
     }
     *at = found != NULL ? sy_folded_ref(found)
                         : sy_folded_new(s->network, unit, slot, hash);
-    return *at != NULL ? SY_OK : SY_NO_MEMORY;
+    if (*at == NULL) {
+        return SY_NO_MEMORY;
+    }
+    if (own == NULL) {
+        put_on(&s->norms, (struct shelf_part){(*at)->hash, *at, (*at)->bytes});
+    }
+    return SY_OK;
 }
 
 /* Body and norms of a unit, put together as the executor reads them. */
@@ -170,8 +205,11 @@ static enum sy_status make_units(struct sy_snapshot *s,
     s->body = sy_arena_zero(&s->arena, units, sizeof(struct sy_ready_body *));
     s->folded = sy_arena_zero(&s->arena, units * slots,
                               sizeof(struct sy_ready_folded *));
+    s->bodies.part = sy_arena_zero(&s->arena, units, sizeof *s->bodies.part);
+    s->norms.part =
+        sy_arena_zero(&s->arena, units * slots, sizeof *s->norms.part);
     if (s->label == NULL || s->unit == NULL || s->body == NULL ||
-        s->folded == NULL) {
+        s->folded == NULL || s->bodies.part == NULL || s->norms.part == NULL) {
         return no_memory(err, "the units");
     }
     for (int u = 0; u < (int)units; u++) {
@@ -222,45 +260,27 @@ enum sy_status sy_snapshot_new(struct sy_snapshot **snapshot,
         &(struct sy_snapshot_options){.label = label, .backend = backend}, err);
 }
 
-/* Adds up the parts of `s`, each once, that `other` has too; NULL: all. */
-static int64_t sum_parts(const struct sy_snapshot *s,
-                         const struct sy_snapshot *other)
+/* Adds up the parts of a shelf; with `other` only those that it has too. */
+static int64_t sum_parts(const struct shelf *shelf, const struct shelf *other)
 {
     int64_t bytes = 0;
-    int units = s->network->unit_count;
-    for (int u = 0; u < units; u++) {
-        bool first = true, held = other == NULL;
-        for (int v = 0; first && v < u; v++) {
-            first = s->body[v] != s->body[u];
-        }
-        for (int v = 0; first && !held && v < other->network->unit_count; v++) {
-            held = other->body[v] == s->body[u];
-        }
-        bytes += first && held ? (int64_t)s->body[u]->bytes : 0;
-    }
-    for (int i = 0; i < units * s->slots; i++) {
-        bool first = s->folded[i] != NULL, held = other == NULL;
-        for (int k = 0; first && k < i; k++) {
-            first = s->folded[k] != s->folded[i];
-        }
-        int count = held ? 0 : other->network->unit_count * other->slots;
-        for (int k = 0; first && !held && k < count; k++) {
-            held = other->folded[k] == s->folded[i];
-        }
-        bytes += first && held ? (int64_t)s->folded[i]->bytes : 0;
+    for (int i = 0; i < shelf->count; i++) {
+        const struct shelf_part *part = &shelf->part[i];
+        bool held = other == NULL || find_on(other, part->hash) == part->at;
+        bytes += held ? (int64_t)part->bytes : 0;
     }
     return bytes;
 }
 
 int64_t sy_snapshot_bytes(const struct sy_snapshot *s)
 {
-    return sum_parts(s, NULL);
+    return sum_parts(&s->bodies, NULL) + sum_parts(&s->norms, NULL);
 }
 
 int64_t sy_snapshot_common_bytes(const struct sy_snapshot *a,
                                  const struct sy_snapshot *b)
 {
-    return sum_parts(a, b);
+    return sum_parts(&a->bodies, &b->bodies) + sum_parts(&a->norms, &b->norms);
 }
 
 struct sy_snapshot *sy_snapshot_ref(struct sy_snapshot *snapshot)

@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "runtime/base/rest.h"
+
 void sy_network_copy_weights(struct sy_network *to, int unit,
                              const struct sy_network *from, int source)
 {
     const struct sy_unit *at = &to->unit[unit];
+    sy_rest();
     for (int p = 0; p < at->plan.param_count; p++) {
         memcpy(to->values + at->weight[p],
                from->values + from->unit[source].weight[p],
@@ -37,6 +40,7 @@ void sy_network_copy_expert_norms(struct sy_network *to, int expert,
     const struct sy_expert *y = &from->expert[source];
     for (int s = 0; s < sy_network_stages(to) - 1; s++) {
         int u = sy_network_stage_unit(to, s, &x->path, x->domain);
+        sy_rest();
         int v = sy_network_stage_unit(from, s, &y->path, y->domain);
         copy_norms(to, u, sy_network_slot(to, u, x->domain, &x->path), from, v,
                    sy_network_slot(from, v, y->domain, &y->path));

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/base/rest.h"
+
 static bool same_plan(const struct sy_plan *a, const struct sy_plan *b)
 {
     bool same = a->value_count == b->value_count &&
@@ -27,6 +29,7 @@ bool sy_unit_equal(const struct sy_network *a, int unit_a,
 {
     const struct sy_unit *x = &a->unit[unit_a], *y = &b->unit[unit_b];
     bool same = same_plan(&x->plan, &y->plan);
+    sy_rest();
     for (int p = 0; same && p < x->plan.param_count; p++) {
         same =
             memcmp(a->values + x->weight[p], b->values + y->weight[p],

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "runtime/base/memory.h"
+#include "runtime/base/rest.h"
 #include "runtime/network/network.h"
 
 static enum sy_status no_memory(struct sy_error *err)
@@ -450,6 +451,7 @@ static void lay_out(struct sy_network *network)
     network->value_count = 0;
     for (int u = 0; u < network->unit_count; u++) {
         const struct sy_plan *plan = &network->unit[u].plan;
+        sy_rest();
         add_weights(network, u);
         for (int s = 0; s < sy_network_slots(network); s++) {
             for (int n = 0; has_norms(network, u, s) && n < plan->norm_count;

@@ -168,11 +168,11 @@ void sy_network_fill_sums(struct sy_network *network,
 {
     int slots = sy_network_slots(network);
     for (int u = 0; u < network->unit_count; u++) {
-        sy_rest();
         if (network->sums->weights[u][0] == '\0') {
             sum_weights(network, u, like);
         }
         for (int slot = 0; slot < slots; slot++) {
+            sy_rest();
             if (network->sums->norms[u * slots + slot][0] == '\0') {
                 sum_norms(network, u, slot, like);
             }

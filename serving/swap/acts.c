@@ -392,6 +392,7 @@ void srv_swaps_stage(struct srv_swaps *swaps, struct srv_swap_call *call)
     int64_t start_ns = sy_now_ns();
     sy_rest_set(swaps->options.share > 0 ? swaps->options.share : 1.0);
     (void)make(&call->staged, &swaps->options, &input, &call->err);
+    sy_rest_set(1.0);
     call->stage_ns = sy_now_ns() - start_ns;
 }
 

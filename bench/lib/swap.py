@@ -257,7 +257,9 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--swaps", type=int, default=1000)
     parser.add_argument("--stages", type=int, default=20)
-    parser.add_argument("--pause", type=float, default=20.0)
+    parser.add_argument("--pause", type=float, default=100.0,
+                        help="milliseconds from one promotion or rollback to "
+                        "the next")
     parser.add_argument("--window", type=float, default=4.0)
     parser.add_argument("--share", type=float, default=0.0)
     parser.add_argument("--shadows", type=int, default=3,

@@ -254,6 +254,7 @@ static void add_node(struct builder *b, const struct sy_node *node, uint32_t y)
               "a norm or an activation that stands alone");
         break;
     case SY_OP_CELLS:
+    case SY_OP_TEXTURES:
         check(b, xnn_status_unsupported_parameter, "a gate");
         break;
     }

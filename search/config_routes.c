@@ -88,6 +88,7 @@ void nas_config_root(struct nas_root_config *root, struct sy_json *train)
     }
     struct sy_json in = sy_json_child(train, "root");
     sy_json_opt_int(&in, "cells", 1, SY_GATE_MAX_CELLS, &root->cells);
+    sy_json_opt_bool(&in, "textures", &root->textures);
     sy_json_opt_int(&in, "hidden", 0, SY_GATE_MAX_HIDDEN, &root->hidden);
     sy_json_opt_int(&in, "images", 10, 100000, &root->images);
     sy_json_opt_int(&in, "passes", 1, 10000, &root->passes);

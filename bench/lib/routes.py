@@ -39,8 +39,8 @@ from study import Study, by_name, mcnemar, mean, say, sign_flip
 EXPERTS = ["e0", "e1", "main"]
 FOREIGN = ["fonts", "quickdraw", "bloodcells"]
 JPEG = 75
-# Multiply-adds: cells^2 x 16 channels x hidden + hidden x 11.
-GATES = {"1 %": {"cells": 8, "hidden": 48}, "3 %": {"cells": 8, "hidden": 160}}
+# Multiply-adds: cells^2 x 4 numbers x 16 channels x hidden + hidden x 11.
+GATES = {"1 %": {"cells": 4, "hidden": 56}, "3 %": {"cells": 4, "hidden": 176}}
 FREEZE = {"train_passes": 0.001, "train.distil": 0}
 # One path of the space of configs/ten.json, that of its `compare`.
 TEN_PATH = "0:1:0:1:3:3:0:0:3:3:0:0"

@@ -6,6 +6,8 @@
  */
 #include "domains/image/image.h"
 
+#include <string.h>
+
 #include "domains/domain.h"
 #include "domains/image/codec.h"
 #include "runtime/base/memory.h"
@@ -45,4 +47,20 @@ enum sy_status dom_image_take(struct dom_image *image, const char *name,
                        bytes);
     }
     return SY_OK;
+}
+
+enum sy_status dom_image_through_jpeg(uint8_t *pixels, int height, int width,
+                                      int quality, struct sy_error *err)
+{
+    struct dom_image image = {height, width, 3, pixels}, back = {0};
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    SY_TRY(dom_image_encode_jpeg(&image, quality, &data, &bytes, err));
+    enum sy_status status = dom_image_decode(&back, data, bytes, "JPEG", err);
+    if (status == SY_OK) {
+        memcpy(pixels, back.pixels, (size_t)height * (size_t)width * 3);
+    }
+    dom_image_release(&back);
+    sy_free(data);
+    return status;
 }

@@ -53,6 +53,11 @@ enum sy_status dom_image_encode_jpeg(const struct dom_image *image, int quality,
                                      uint8_t **data, size_t *bytes,
                                      struct sy_error *err) SY_MUST_USE;
 
+/* Through such a JPEG and back, height * width * 3 bytes in place. */
+enum sy_status dom_image_through_jpeg(uint8_t *pixels, int height, int width,
+                                      int quality,
+                                      struct sy_error *err) SY_MUST_USE;
+
 /* Writes a PNG file atomically. */
 enum sy_status dom_image_save_png(const struct dom_image *image,
                                   const char *path,

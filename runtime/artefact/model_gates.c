@@ -49,6 +49,34 @@ static int read_expert(const struct sy_network_parts *parts, int domain,
     return -1;
 }
 
+/* The root gate's "threshold": one for all domains, or a list of theirs. */
+static void read_thresholds(struct sy_gate *gate, struct sy_json *in)
+{
+    size_t count = (size_t)gate->outputs - 1;
+    if (in->status != SY_OK) {
+        return;
+    }
+    if (!json_is_array(json_object_get(in->object, "threshold"))) {
+        double all = 0.0;
+        sy_json_opt_real(in, "threshold", 0.0, 1.0, &all);
+        for (size_t d = 0; d < count; d++) {
+            gate->threshold[d] = all;
+        }
+        return;
+    }
+    json_t *list = sy_json_array(in, "threshold", count, count);
+    for (size_t d = 0; d < json_array_size(list); d++) {
+        json_t *value = json_array_get(list, d);
+        double number = json_number_value(value);
+        if (!json_is_number(value) || !(number >= 0.0 && number <= 1.0)) {
+            sy_json_reject(in, "threshold",
+                           "[%zu]: expected a number from 0 to 1", d);
+            return;
+        }
+        gate->threshold[d] = number;
+    }
+}
+
 static enum sy_status read_gate(struct sy_gate *gate,
                                 const struct sy_network_parts *parts,
                                 json_t *value, const char *file,
@@ -62,10 +90,11 @@ static enum sy_status read_gate(struct sy_gate *gate,
     sy_json_opt_int(&in, "layers", 0, SY_MAX_LAYERS, &gate->layers);
     gate->expert = read_expert(parts, gate->domain, &in);
     sy_json_opt_int(&in, "cells", 1, SY_GATE_MAX_CELLS, &gate->cells);
+    sy_json_opt_bool(&in, "textures", &gate->textures);
     sy_json_opt_int(&in, "hidden", 0, SY_GATE_MAX_HIDDEN, &gate->hidden);
     sy_json_int(&in, "outputs", 2, SY_GATE_MAX_OUTPUTS, &gate->outputs);
     if (gate->domain < 0) {
-        sy_json_opt_real(&in, "threshold", 0.0, 1.0, &gate->threshold);
+        read_thresholds(gate, &in);
     }
     sy_json_text(&in, "hash", hash, sizeof hash);
     if (in.status == SY_OK &&
@@ -90,6 +119,26 @@ enum sy_status sy_model_read_gates(struct sy_gate *gates,
     return SY_OK;
 }
 
+/* The other way round. */
+static json_t *make_thresholds(const struct sy_gate *gate)
+{
+    bool alike = true;
+    for (int d = 1; d + 1 < gate->outputs; d++) {
+        alike = alike && gate->threshold[d] == gate->threshold[0];
+    }
+    if (alike) {
+        return json_real(gate->threshold[0]);
+    }
+    json_t *list = json_array();
+    for (int d = 0; list != NULL && d + 1 < gate->outputs; d++) {
+        if (json_array_append_new(list, json_real(gate->threshold[d])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
 /* Adds what is not as it is where it is left out. */
 static bool put_options(json_t *row, const struct sy_network *network,
                         const struct sy_gate *gate)
@@ -99,8 +148,11 @@ static bool put_options(json_t *row, const struct sy_network *network,
         const char *name = network->domain[gate->domain].name;
         made = json_object_set_new(row, "domain", json_string(name)) == 0;
     } else {
-        made = json_object_set_new(row, "threshold",
-                                   json_real(gate->threshold)) == 0;
+        made =
+            json_object_set_new(row, "threshold", make_thresholds(gate)) == 0;
+    }
+    if (made && gate->textures) {
+        made = json_object_set_new(row, "textures", json_true()) == 0;
     }
     if (made && gate->layers > 0) {
         made =

@@ -52,6 +52,7 @@ static size_t packed_floats(const struct sy_node *node, struct sy_shape in,
     case SY_OP_ADD:
     case SY_OP_POOL:
     case SY_OP_CELLS:
+    case SY_OP_TEXTURES:
     case SY_OP_SCALE:
     case SY_OP_COUNT:
         break;
@@ -152,6 +153,7 @@ const struct sy_backend sy_backend_reference = {
             [SY_OP_DENSE] = forward,
             [SY_OP_SCALE] = forward,
             [SY_OP_CELLS] = forward,
+            [SY_OP_TEXTURES] = forward,
         },
     .sums = {[SY_OP_NORM] = sums},
     .backward =
@@ -165,6 +167,7 @@ const struct sy_backend sy_backend_reference = {
             [SY_OP_DENSE] = backward,
             [SY_OP_SCALE] = backward,
             [SY_OP_CELLS] = backward,
+            [SY_OP_TEXTURES] = backward,
         },
     .scratch = scratch,
     .infer_scratch = infer_scratch,
@@ -181,5 +184,6 @@ const struct sy_backend sy_backend_reference = {
             [SY_OP_DENSE] = run_forward,
             [SY_OP_SCALE] = run_forward,
             [SY_OP_CELLS] = run_forward,
+            [SY_OP_TEXTURES] = run_forward,
         },
 };

@@ -251,7 +251,7 @@ static bool find_domain(struct sy_walks *walks, int index,
         best = probability[d] > probability[best] ? d : best;
     }
     request->sureness = probability[best];
-    if (!(probability[best] >= gate->threshold)) {
+    if (!(probability[best] >= gate->threshold[best])) {
         request->status = SY_NOT_FOUND;
         return false;
     }

@@ -173,7 +173,8 @@ static bool same_gate_rows(const struct sy_network *a,
         const struct sy_gate *x = &a->gate[g], *y = &b->gate[g];
         same = x->domain == y->domain && x->expert == y->expert &&
                x->layers == y->layers && x->outputs == y->outputs &&
-               x->threshold == y->threshold && strcmp(x->name, y->name) == 0;
+               memcmp(x->threshold, y->threshold, sizeof x->threshold) == 0 &&
+               strcmp(x->name, y->name) == 0;
     }
     return same;
 }

@@ -32,10 +32,12 @@ static enum sy_status check_numbers(const struct sy_gate *gate, int g, int high,
                        "gates[%d].outputs: expected 2 to %d, found %d", g, high,
                        gate->outputs);
     }
-    if (!(gate->threshold >= 0.0 && gate->threshold <= 1.0)) {
-        return sy_fail(err, SY_BAD_INPUT,
-                       "gates[%d].threshold: expected 0 to 1, found %g", g,
-                       gate->threshold);
+    for (int d = 0; d < SY_MAX_DOMAINS; d++) {
+        if (!(gate->threshold[d] >= 0.0 && gate->threshold[d] <= 1.0)) {
+            return sy_fail(err, SY_BAD_INPUT,
+                           "gates[%d].threshold[%d]: expected 0 to 1, found %g",
+                           g, d, gate->threshold[d]);
+        }
     }
     return SY_OK;
 }
@@ -119,8 +121,9 @@ enum sy_status sy_gate_plan(const struct sy_gate *gate,
 {
     struct sy_shape input = sy_spec_shape(spec, gate->layers);
     sy_plan_begin(plan, input, err);
-    int y = gate->cells > 1 ? sy_plan_cells(plan, 0, gate->cells)
-                            : sy_plan_pool(plan, 0);
+    int y = gate->textures    ? sy_plan_textures(plan, 0, gate->cells)
+            : gate->cells > 1 ? sy_plan_cells(plan, 0, gate->cells)
+                              : sy_plan_pool(plan, 0);
     if (gate->hidden > 0) {
         y = sy_plan_dense(plan, y, "hidden", gate->hidden, SY_ACT_RELU,
                           SY_INIT_HE);
@@ -188,6 +191,15 @@ int sy_gate_softmax(const float *scores, int count, double *probability)
     return best;
 }
 
+/* Whether the inputs of two gates of one name mean the same. */
+static bool same_features(const struct sy_network *a, int unit_a,
+                          const struct sy_network *b, int unit_b)
+{
+    const struct sy_gate *x = &a->gate[unit_a - a->first_gate];
+    const struct sy_gate *y = &b->gate[unit_b - b->first_gate];
+    return x->cells == y->cells && x->textures == y->textures;
+}
+
 /* Copies the numbers of the gates that both networks have. */
 static void keep_gates(struct sy_network *to, const struct sy_network *from)
 {
@@ -197,7 +209,8 @@ static void keep_gates(struct sy_network *to, const struct sy_network *from)
              tensor->unit >= to->first_gate && o < from->tensor_count; o++) {
             const struct sy_tensor *old = &from->tensor[o];
             if (strcmp(old->name, tensor->name) == 0 &&
-                old->count == tensor->count) {
+                old->count == tensor->count &&
+                same_features(to, tensor->unit, from, old->unit)) {
                 memcpy(to->values + tensor->offset, from->values + old->offset,
                        tensor->count * sizeof(float));
             }

@@ -3,7 +3,8 @@
  * already, and say where it should go on.
  *
  * A gate reads the result of the stem or of a layer. It takes means over a
- * grid of cells, then a dense layer, with one hidden layer between where
+ * grid of cells, with `textures` those of the differences between neighbours
+ * too (ops/textures.c), then a dense layer, with one hidden layer between where
  * `hidden` is not 0, and gives a score per way. It has no convolution and no
  * norm, so it costs a small part of a block. Its numbers are those of a unit
  * of the network, "gate.DOMAIN.NAME", behind the heads.
@@ -18,8 +19,8 @@
  * score for each of the first `outputs` - 1 domains, in their order, and a last
  * one for images that are of none of them. (Domains that were added to the
  * network after it was fitted have to be named.) The domain with the highest
- * score is found, unless its probability is below `threshold`: then the gate
- * abstains.
+ * score is found, unless its probability is below that domain's `threshold`:
+ * then the gate abstains.
  *
  * Thread: as for networks.
  */
@@ -37,13 +38,16 @@ enum {
 
 struct sy_gate {
     char name[SY_NAME_BYTES];
-    int domain;       /* index; -1: the root gate */
-    int expert;       /* whose path it reads along; -1 with 0 layers */
-    int layers;       /* that lie before it */
-    int cells;        /* of a side: cells * cells means of every channel */
-    int hidden;       /* 0: none */
-    int outputs;      /* scores */
-    double threshold; /* of the root gate, 0 to 1; else 0 */
+    int domain;    /* index; -1: the root gate */
+    int expert;    /* whose path it reads along; -1 with 0 layers */
+    int layers;    /* that lie before it */
+    int cells;     /* of a side: cells * cells means of every channel */
+    bool textures; /* it reads differences too */
+    int hidden;    /* 0: none */
+    int outputs;   /* scores */
+    /* Of the root gate: below it no domain is found, for each domain that it
+       may find, 0 to 1; else 0. */
+    double threshold[SY_MAX_DOMAINS];
 };
 
 struct sy_network;

@@ -15,41 +15,34 @@
  */
 #include "runtime/ops/simple.h"
 
-enum { STRIP = 16, MAX_GRID = 16 };
+enum { STRIP = 16 };
 
 static enum sy_status shape(const struct sy_node *node,
                             const struct sy_shape *in, struct sy_shape *out,
                             struct sy_error *err)
 {
     int grid = node->kernel;
-    if (grid < 1 || grid > MAX_GRID || grid > in->h || grid > in->w) {
+    if (grid < 1 || grid > SY_MAX_GRID || grid > in->h || grid > in->w) {
         return sy_fail(err, SY_BAD_INPUT,
                        "cells: expected 1 to %d a side, and not more than the "
                        "%d x %d positions there are, found %d",
-                       MAX_GRID, in->h, in->w, grid);
+                       SY_MAX_GRID, in->h, in->w, grid);
     }
     *out = (struct sy_shape){.h = 1, .w = 1, .c = grid * grid * in->c};
     return SY_OK;
 }
 
-/* Rows or columns [*first, *end) of cell `i` of `grid` along a side. */
-static void span(int i, int grid, int side, int *first, int *end)
-{
-    *first = i * side / grid;
-    *end = (i + 1) * side / grid;
-}
-
 /* Means of one cell, channels [c, c + count) of it. */
-static void average(const float *x, struct sy_shape in, const int rows[2],
-                    const int columns[2], int c, int count, float *y)
+static void average(const float *x, struct sy_shape in, struct sy_span rows,
+                    struct sy_span columns, int c, int count, float *y)
 {
     double sum[STRIP] = {0.0};
     double positions =
-        (double)(rows[1] - rows[0]) * (double)(columns[1] - columns[0]);
+        (double)(rows.end - rows.first) * (double)(columns.end - columns.first);
 
-    for (int h = rows[0]; h < rows[1]; h++) {
+    for (int h = rows.first; h < rows.end; h++) {
         const float *row = x + ((size_t)h * (size_t)in.w) * (size_t)in.c;
-        for (int w = columns[0]; w < columns[1]; w++) {
+        for (int w = columns.first; w < columns.end; w++) {
             const float *at = row + (size_t)w * (size_t)in.c + c;
             for (int k = 0; k < count; k++) {
                 sum[k] += (double)at[k];
@@ -63,14 +56,14 @@ static void average(const float *x, struct sy_shape in, const int rows[2],
 
 static void forward(const struct sy_op_args *a)
 {
-    int grid = a->node->kernel, rows[2], columns[2];
+    int grid = a->node->kernel;
 
     for (int n = 0; n < a->count; n++) {
         const float *x = a->x + (size_t)n * sy_shape_floats(a->in);
         float *y = a->y + (size_t)n * sy_shape_floats(a->out);
         for (int cell = 0; cell < grid * grid; cell++, y += a->in.c) {
-            span(cell / grid, grid, a->in.h, &rows[0], &rows[1]);
-            span(cell % grid, grid, a->in.w, &columns[0], &columns[1]);
+            struct sy_span rows = sy_cell_span(cell / grid, grid, a->in.h);
+            struct sy_span columns = sy_cell_span(cell % grid, grid, a->in.w);
             int c = 0;
             for (; c + STRIP <= a->in.c; c += STRIP) {
                 average(x, a->in, rows, columns, c, STRIP, y);
@@ -85,15 +78,15 @@ static void forward(const struct sy_op_args *a)
 /* The gradient of one image. */
 static void spread(const struct sy_op_args *a, const float *dy, float *dx)
 {
-    int grid = a->node->kernel, rows[2], columns[2];
+    int grid = a->node->kernel;
 
     for (int cell = 0; cell < grid * grid; cell++, dy += a->in.c) {
-        span(cell / grid, grid, a->in.h, &rows[0], &rows[1]);
-        span(cell % grid, grid, a->in.w, &columns[0], &columns[1]);
-        double positions =
-            (double)(rows[1] - rows[0]) * (double)(columns[1] - columns[0]);
-        for (int h = rows[0]; h < rows[1]; h++) {
-            for (int w = columns[0]; w < columns[1]; w++) {
+        struct sy_span rows = sy_cell_span(cell / grid, grid, a->in.h);
+        struct sy_span columns = sy_cell_span(cell % grid, grid, a->in.w);
+        double positions = (double)(rows.end - rows.first) *
+                           (double)(columns.end - columns.first);
+        for (int h = rows.first; h < rows.end; h++) {
+            for (int w = columns.first; w < columns.end; w++) {
                 float *at = dx + ((size_t)h * (size_t)a->in.w + (size_t)w) *
                                      (size_t)a->in.c;
                 for (int c = 0; c < a->in.c; c++) {

@@ -12,7 +12,7 @@ static const struct sy_op *const table[SY_OP_COUNT] = {
     [SY_OP_NORM] = &sy_op_norm,   [SY_OP_ACT] = &sy_op_act,
     [SY_OP_ADD] = &sy_op_add,     [SY_OP_POOL] = &sy_op_pool,
     [SY_OP_DENSE] = &sy_op_dense, [SY_OP_SCALE] = &sy_op_scale,
-    [SY_OP_CELLS] = &sy_op_cells,
+    [SY_OP_CELLS] = &sy_op_cells, [SY_OP_TEXTURES] = &sy_op_textures,
 };
 
 const char *const sy_act_names[SY_ACT_COUNT + 1] = {"none", "relu", "hswish",

@@ -14,6 +14,7 @@
  *   add         x + x2                                -
  *   pool        mean over H x W                       -
  *   cells       means over a grid of cells            -
+ *   textures    the same, and means of differences    -
  *   dense       act(x * W + b), on 1 x 1 x C          weight [C][K], bias [K]
  *   scale       x * x2, x2 is 1 x 1 x C               -
  *
@@ -39,6 +40,7 @@ enum sy_op_kind {
     SY_OP_DENSE,
     SY_OP_SCALE,
     SY_OP_CELLS,
+    SY_OP_TEXTURES,
     SY_OP_COUNT
 };
 
@@ -74,7 +76,8 @@ float sy_act_slope(enum sy_act act, float x);
 struct sy_node {
     enum sy_op_kind op;
     enum sy_act act; /* norm, act, dense; conv and depthwise once fused */
-    int kernel;      /* conv, depthwise: 1, 3, 5 or 7; cells: a side's */
+    int kernel;      /* conv, depthwise: 1, 3, 5 or 7; cells,
+                        textures: a side's cells */
     int stride;      /* conv, depthwise: 1 or 2 */
     int groups;      /* conv: divides both channel counts */
     int in[2];
@@ -166,7 +169,11 @@ struct sy_op {
 };
 
 extern const struct sy_op sy_op_conv, sy_op_depthwise, sy_op_norm, sy_op_act,
-    sy_op_add, sy_op_pool, sy_op_dense, sy_op_scale, sy_op_cells;
+    sy_op_add, sy_op_pool, sy_op_dense, sy_op_scale, sy_op_cells,
+    sy_op_textures;
+
+/* Numbers that textures gives for each cell and channel. */
+enum { SY_TEXTURES = 4 };
 
 /* The table, by kind. */
 const struct sy_op *sy_op_of(enum sy_op_kind kind);

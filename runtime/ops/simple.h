@@ -19,6 +19,19 @@ static inline enum sy_status keep_shape(const struct sy_node *node,
     return SY_OK;
 }
 
+enum { SY_MAX_GRID = 16 }; /* cells of a side */
+
+/* Rows or columns of cell `i` of `grid` along a side: those from `first` to
+   before `end`. */
+struct sy_span {
+    int first, end;
+};
+static inline struct sy_span sy_cell_span(int i, int grid, int side)
+{
+    return (struct sy_span){.first = i * side / grid,
+                            .end = (i + 1) * side / grid};
+}
+
 static inline int64_t no_madds(const struct sy_node *node, struct sy_shape in,
                                struct sy_shape out)
 {

@@ -229,6 +229,13 @@ int sy_plan_cells(struct sy_plan *plan, int x, int grid)
     return add_node(plan, node, 0);
 }
 
+int sy_plan_textures(struct sy_plan *plan, int x, int grid)
+{
+    struct sy_node node = new_node(SY_OP_TEXTURES, x);
+    node.kernel = grid;
+    return add_node(plan, node, 0);
+}
+
 int sy_plan_dense(struct sy_plan *plan, int x, const char *name, int channels,
                   enum sy_act act, enum sy_init init)
 {

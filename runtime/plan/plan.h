@@ -92,6 +92,7 @@ int sy_plan_depthwise(struct sy_plan *plan, int x, const char *name, int kernel,
 int sy_plan_add(struct sy_plan *plan, int x, int x2);
 int sy_plan_pool(struct sy_plan *plan, int x);
 int sy_plan_cells(struct sy_plan *plan, int x, int grid);
+int sy_plan_textures(struct sy_plan *plan, int x, int grid);
 int sy_plan_dense(struct sy_plan *plan, int x, const char *name, int channels,
                   enum sy_act act, enum sy_init init);
 int sy_plan_scale(struct sy_plan *plan, int x, int x2);

@@ -61,23 +61,6 @@ static enum sy_status take(struct nas_finding *finding,
     return SY_OK;
 }
 
-/* Through a JPEG and back. */
-static enum sy_status reencode(uint8_t *pixels, struct sy_shape input,
-                               int quality, struct sy_error *err)
-{
-    struct dom_image image = {input.h, input.w, input.c, pixels}, back = {0};
-    uint8_t *data = NULL;
-    size_t bytes = 0;
-    SY_TRY(dom_image_encode_jpeg(&image, quality, &data, &bytes, err));
-    enum sy_status status = dom_image_decode(&back, data, bytes, "JPEG", err);
-    if (status == SY_OK) {
-        memcpy(pixels, back.pixels, sy_shape_floats(input));
-    }
-    dom_image_release(&back);
-    sy_free(data);
-    return status;
-}
-
 /* All images of the loader. */
 static enum sy_status run(struct nas_finding *finding, struct pass *pass,
                           struct sy_executor *executor,
@@ -93,8 +76,9 @@ static enum sy_status run(struct nas_finding *finding, struct pass *pass,
         SY_TRY(dom_loader_read(loader, first, count, pass->pixels, pass->labels,
                                err));
         for (int i = 0; i < count && jpeg > 0; i++) {
-            SY_TRY(reencode(pass->pixels + (size_t)i * image,
-                            network->spec.input, jpeg, err));
+            SY_TRY(dom_image_through_jpeg(pass->pixels + (size_t)i * image,
+                                          network->spec.input.h,
+                                          network->spec.input.w, jpeg, err));
         }
         dom_normalise(pass->pixels, (size_t)count * image, pass->images);
         memset(pass->request, 0, sizeof pass->request);

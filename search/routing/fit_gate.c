@@ -416,7 +416,7 @@ enum sy_status nas_gate_route_fit(struct nas_gate_route *route,
         }
     }
     SY_TRY_OUT(nas_gate_look_init(&look, executor, f.expert[0], config->layers,
-                                  config->cells, err));
+                                  config->cells, false, err));
     f.inputs = nas_gate_look_inputs(&look);
     SY_TRY_OUT(collect(&f, &look, loader, temperature, err));
     SY_TRY_OUT(config->method == NAS_GATE_EM

@@ -1,13 +1,15 @@
 /*
  * gate_look.c - what a gate sees of images.
  *
- * DESIGN. The maps come out of the executor that serves and the means are the
- * operators that the gate's plan has, so a gate is fitted on what it will get.
+ * DESIGN. The maps come out of the executor that serves and the features from
+ * the kernels of the operators that the gate's plan has, so a gate is fitted
+ * on what it will get.
  */
 #include "search/routing/gate_look.h"
 
 #include <string.h>
 
+#include "runtime/backend/backend.h"
 #include "runtime/base/memory.h"
 
 static struct sy_shape map_of(const struct nas_gate_look *look)
@@ -18,16 +20,19 @@ static struct sy_shape map_of(const struct nas_gate_look *look)
 
 enum sy_status nas_gate_look_init(struct nas_gate_look *look,
                                   struct sy_executor *executor, int expert,
-                                  int layers, int cells, struct sy_error *err)
+                                  int layers, int cells, bool textures,
+                                  struct sy_error *err)
 {
     *look = (struct nas_gate_look){.executor = executor,
                                    .expert = expert,
                                    .layers = layers,
-                                   .cells = cells};
+                                   .cells = cells,
+                                   .textures = textures};
     struct sy_shape map = map_of(look);
+    int side = textures ? 2 * cells : cells; /* positions that it needs */
     if (layers < 0 ||
         layers > sy_executor_network(executor)->spec.layer_count || cells < 1 ||
-        cells > map.h || cells > map.w) {
+        side > map.h || side > map.w) {
         return sy_fail(err, SY_BAD_INPUT,
                        "gate: expected at most %d layers and a grid that fits "
                        "into %d x %d positions, found %d and %d cells a side",
@@ -48,7 +53,8 @@ void nas_gate_look_release(struct nas_gate_look *look)
 
 int nas_gate_look_inputs(const struct nas_gate_look *look)
 {
-    return look->cells * look->cells * map_of(look).c;
+    int each = look->textures ? SY_TEXTURES : 1;
+    return each * look->cells * look->cells * map_of(look).c;
 }
 
 void nas_gate_look_at(struct nas_gate_look *look, const float *images,
@@ -57,7 +63,9 @@ void nas_gate_look_at(struct nas_gate_look *look, const float *images,
     const struct sy_network *network = sy_executor_network(look->executor);
     size_t image = sy_shape_floats(network->spec.input);
     struct sy_shape map = map_of(look);
-    struct sy_node node = {.op = look->cells > 1 ? SY_OP_CELLS : SY_OP_POOL,
+    struct sy_node node = {.op = look->textures    ? SY_OP_TEXTURES
+                                 : look->cells > 1 ? SY_OP_CELLS
+                                                   : SY_OP_POOL,
                            .kernel = look->cells,
                            .in = {0, -1},
                            .out = 1};
@@ -82,5 +90,6 @@ void nas_gate_look_at(struct nas_gate_look *look, const float *images,
         .x = look->tap,
         .y = features,
     };
-    sy_op_of(node.op)->forward(&args);
+    sy_kernel_fn fast = sy_backend_best()->forward[node.op];
+    (fast != NULL ? fast : sy_op_of(node.op)->forward)(&args);
 }

@@ -16,12 +16,13 @@ struct nas_gate_look {
     int expert;                   /* of the network, along whose path */
     int layers;                   /* behind so many of them */
     int cells;                    /* of a side */
+    bool textures;                /* differences too */
     float *tap;                   /* owned: maps of a batch */
 };
 
 enum sy_status nas_gate_look_init(struct nas_gate_look *look,
                                   struct sy_executor *executor, int expert,
-                                  int layers, int cells,
+                                  int layers, int cells, bool textures,
                                   struct sy_error *err) SY_MUST_USE;
 void nas_gate_look_release(struct nas_gate_look *look);
 

@@ -1,10 +1,9 @@
 /*
  * gate_net.c - the network of a gate while it is fitted.
  *
- * DESIGN. A gate has a few thousand numbers and is fitted on a few thousand
- * rows, so this is a plain loop in double and not a case for the tape. The
- * order of samples is a stream of its own, sums go in that order: the same
- * seed gives the same bits.
+ * DESIGN. A gate has some ten thousand numbers and its features are there, so
+ * this is no case for the tape. The order of samples is a stream of its own,
+ * sums go in that order: the same seed gives the same bits.
  *
  * Source: D. Kingma, J. Ba, "Adam", 2015; decoupled decay: I. Loshchilov,
  * F. Hutter, 2019.
@@ -16,6 +15,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/base/rng.h"
+#include "search/routing/gate_rows.h"
 
 #define BETA_1 0.9
 #define BETA_2 0.999
@@ -166,6 +166,7 @@ void nas_gate_net_gradient(const struct nas_gate_net *net,
 /* What a descent keeps between its steps. */
 struct descending {
     struct nas_gate_net *net;
+    struct nas_gate_rows rows;
     const struct nas_gate_descent *options;
     const float *features;
     double *gradient, *first, *second, *best;
@@ -191,12 +192,8 @@ static bool prepare(struct descending *d, struct sy_arena *arena, int n)
     d->all = (int64_t)d->options->passes *
              ((n + d->options->batch - 1) / d->options->batch);
     return d->gradient && d->first && d->second && d->best && d->scores &&
-           d->d_scores && d->order && d->sample;
-}
-
-static const float *row_of(const struct descending *d, int sample)
-{
-    return d->features + (size_t)sample * (size_t)d->net->inputs;
+           d->d_scores && d->order && d->sample &&
+           nas_gate_rows_init(&d->rows, d->net, d->options->batch, arena);
 }
 
 /* Scores of the batch, and its loss with the slopes. */
@@ -204,10 +201,7 @@ static double ask(struct descending *d, int count, nas_gate_loss_fn loss,
                   void *context)
 {
     size_t outputs = (size_t)d->net->outputs;
-    for (int i = 0; i < count; i++) {
-        nas_gate_net_scores(d->net, row_of(d, d->sample[i]),
-                            d->scores + (size_t)i * outputs);
-    }
+    nas_gate_rows_scores(&d->rows, d->features, d->sample, count, d->scores);
     memset(d->d_scores, 0, (size_t)count * outputs * sizeof(double));
     return loss(context, &(struct nas_gate_batch){.sample = d->sample,
                                                   .count = count,
@@ -238,7 +232,6 @@ static void step(struct descending *d)
 static void one_pass(struct descending *d, int pass, int n,
                      nas_gate_loss_fn loss, void *context)
 {
-    size_t outputs = (size_t)d->net->outputs;
     struct sy_rng rng =
         sy_rng_stream(d->options->seed, SY_RNG_GATE, (uint64_t)pass + 1, 0);
     sy_rng_permutation(&rng, d->order, (uint32_t)n);
@@ -248,13 +241,7 @@ static void one_pass(struct descending *d, int pass, int n,
             d->sample[i] = (int)d->order[at + i];
         }
         (void)ask(d, count, loss, context);
-        memset(d->gradient, 0, d->net->count * sizeof(double));
-        for (int i = 0; i < count; i++) {
-            double scores[2 * SY_GATE_MAX_OUTPUTS];
-            nas_gate_net_scores(d->net, row_of(d, d->sample[i]), scores);
-            nas_gate_net_gradient(d->net, d->d_scores + (size_t)i * outputs,
-                                  d->gradient);
-        }
+        nas_gate_rows_gradient(&d->rows, d->d_scores, count, d->gradient);
         step(d);
     }
 }
@@ -294,6 +281,9 @@ enum sy_status nas_gate_net_fit(struct nas_gate_net *net,
         goto out;
     }
     for (int pass = 0; pass < descent->passes && n > 0; pass++) {
+        if (descent->begin != NULL) {
+            SY_TRY_OUT(descent->begin(context, pass, err));
+        }
         one_pass(&d, pass, n, loss, context);
         double now = held > 0 ? mean_of(&d, n, held, judge, context) : -pass;
         if (now < least) {

@@ -1,7 +1,7 @@
 /*
  * gate_net.h - the network of a gate while it is fitted: features to scores,
- * with one hidden layer or none. Arithmetic on arrays, in double; nothing here
- * knows images.
+ * with one hidden layer or none. Arithmetic on arrays, in double but for the
+ * products of a descent (gate_rows.h); nothing here knows images.
  *
  * Thread: one at a time.
  */
@@ -59,6 +59,9 @@ struct nas_gate_descent {
     double rate;  /* of Adam, falls along half a cosine to 0 */
     double decay; /* of weights, decoupled */
     uint64_t seed;
+    /* Asked before each pass with the loss's context, and may write other
+       features over the rows 0 .. n - 1; NULL: they stay. */
+    enum sy_status (*begin)(void *context, int pass, struct sy_error *err);
 };
 
 struct nas_gate_descent nas_gate_descent_defaults(void);

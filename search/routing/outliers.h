@@ -17,9 +17,12 @@ struct nas_outlier_source {
 };
 
 /*
- * Draws one image: halves or the mean of images of two domains (of two of one
- * domain where there is only one), a negative, coarse or fine noise, or an
- * image of a generated domain that the network does not have.
+ * Draws one image. In one half of the cases an image of a domain, changed in
+ * one way or in two: a negative, other colours, outlines only, thicker or
+ * thinner, a part enlarged, blurred, four small ones. In the other half,
+ * evenly: halves or the mean of images of two domains (of two of one domain
+ * where there is only one), coarse or fine noise, an image of a generated
+ * domain that the network does not have.
  */
 enum sy_status nas_outlier_draw(const struct nas_outlier_source *source,
                                 struct sy_rng *rng, uint8_t *pixels,

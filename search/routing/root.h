@@ -13,10 +13,11 @@
 /* "train.root" of a configuration. */
 struct nas_root_config {
     bool wanted;
-    int cells;      /* of a side */
-    int hidden;     /* 0: none */
-    int images;     /* of each domain, at most */
-    int passes;     /* over them */
+    int cells;     /* of a side */
+    bool textures; /* it reads differences too */
+    int hidden;    /* 0: none */
+    int images;    /* of each domain, in a pass */
+    int passes;
     double rate;    /* of Adam */
     double abstain; /* share of held-out images on which it may abstain */
 };
@@ -26,11 +27,10 @@ struct nas_root_config nas_root_defaults(void);
 /*
  * Fits a root gate named "domain" behind the stem, which stays as it is, and
  * puts it into the network, in place of one that was there. It is fitted on
- * training images; which pass is kept, and below which probability it
- * abstains, is chosen on held-out ones (where a domain has none, on every
- * tenth of its training images). "None of them" is learned from images that
- * are made up: halves and mixtures of two domains, negatives, noise, and the
- * generated domains that the network does not have. What it confuses is
+ * training images, each time moved by up to two pixels; which pass is kept, and
+ * below which probability it abstains, is chosen on held-out ones (where a
+ * domain has none, on every tenth of its training images). "None of them" is
+ * learned from images that are made up (outliers.h). How many it finds is
  * logged. The same seed gives the same bits.
  */
 enum sy_status nas_root_fit(struct sy_network **network,
@@ -40,16 +40,21 @@ enum sy_status nas_root_fit(struct sy_network **network,
                             struct sy_pool *pool,
                             struct sy_error *err) SY_MUST_USE;
 
-/*
- * The threshold below which the share `abstain` of the values lies, each
- * domain counting alike: the highest value t such that the mean over the
- * domains that are there of the share of values < t is at most `abstain`. The
- * values are sorted in place; 0 for none.
- */
+/* What the gate says of a held-out image. */
 struct nas_sureness {
-    double value;
-    int domain;
+    double value;  /* probability of the domain that it finds */
+    double weight; /* of the image */
+    int found;     /* that domain */
 };
-double nas_root_threshold(struct nas_sureness *sure, int n, double abstain);
+
+/*
+ * For each of the domains the highest threshold such that, of the images that
+ * are found as it, at most the share `abstain` by weight lies below. An image
+ * is more easily taken for a domain of many looks than for another, and one
+ * threshold for all would spend the whole share there. The images are sorted
+ * in place; a domain as which none is found gets 0.
+ */
+void nas_root_thresholds(struct nas_sureness *sure, int n, double abstain,
+                         int domains, double *threshold);
 
 #endif

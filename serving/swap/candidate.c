@@ -36,10 +36,11 @@ static enum sy_status check_root(const struct srv_two *two,
 {
     const struct sy_network *a = two->served, *b = two->candidate;
     int x = sy_network_root_gate(a), y = sy_network_root_gate(b);
-    bool same =
-        y < 0 ||
-        (x >= 0 && a->gate[x].threshold == b->gate[y].threshold &&
-         sy_unit_equal(a, sy_network_gate(a, x), b, sy_network_gate(b, y)));
+    bool same = y < 0 || (x >= 0 &&
+                          memcmp(a->gate[x].threshold, b->gate[y].threshold,
+                                 sizeof a->gate[x].threshold) == 0 &&
+                          sy_unit_equal(a, sy_network_gate(a, x), b,
+                                        sy_network_gate(b, y)));
     return same || two->root
                ? SY_OK
                : sy_fail(err, SY_BAD_INPUT,

@@ -121,6 +121,12 @@ static const struct op_case op_cases[] = {
     {SY_OP_CELLS, {5, 7, 17},    0, 2, 1, 1, SY_ACT_NONE, 3},
     {SY_OP_CELLS, {7, 5, 33},    0, 3, 1, 1, SY_ACT_NONE, 2},
     {SY_OP_CELLS, {16, 16, 24},  0, 4, 1, 1, SY_ACT_NONE, 2},
+    /* Textures: likewise. */
+    {SY_OP_TEXTURES, {2, 2, 3},    0, 1, 1, 1, SY_ACT_NONE, 2},
+    {SY_OP_TEXTURES, {5, 7, 17},   0, 2, 1, 1, SY_ACT_NONE, 3},
+    {SY_OP_TEXTURES, {7, 6, 33},   0, 3, 1, 1, SY_ACT_NONE, 2},
+    {SY_OP_TEXTURES, {16, 16, 24}, 0, 4, 1, 1, SY_ACT_NONE, 2},
+    {SY_OP_TEXTURES, {9, 13, 8},   0, 1, 1, 1, SY_ACT_NONE, 1},
     /* Dense. */
     {SY_OP_DENSE, {1, 1, 1},     1, 1, 1, 1, SY_ACT_NONE, 1},
     {SY_OP_DENSE, {1, 1, 3},    17, 1, 1, 1, SY_ACT_RELU, 2},
@@ -155,6 +161,7 @@ static const struct op_case perf_cases[] = {
     {SY_OP_ACT, {16, 16, 96},    0, 1, 1, 1, SY_ACT_HSWISH, 8},
     {SY_OP_ADD, {16, 16, 24},    0, 1, 1, 1, SY_ACT_NONE, 8},
     {SY_OP_POOL, {4, 4, 320},    0, 1, 1, 1, SY_ACT_NONE, 8},
+    {SY_OP_TEXTURES, {32, 32, 16}, 0, 4, 1, 1, SY_ACT_NONE, 8},
     {SY_OP_DENSE, {1, 1, 256}, 100, 1, 1, 1, SY_ACT_NONE, 8},
     {SY_OP_SCALE, {8, 8, 160},   0, 1, 1, 1, SY_ACT_NONE, 8},
 };

@@ -305,6 +305,49 @@ static void set_values(struct setup *s, struct sy_rng *rng)
     }
 }
 
+/* Whether the last of the numbers differs from those before it, and they from
+   each other, by the radius, in all ways that textures looks at them. */
+static bool apart(const double *last, int index, double radius)
+{
+    if (index >= 1 && fabs(last[0] - last[-1]) < radius) {
+        return false;
+    }
+    if (index >= 2 && fabs(last[0] - 2.0 * last[-1] + last[-2]) < radius) {
+        return false;
+    }
+    return index % 2 == 0 || index < 3 ||
+           fabs(last[0] + last[-1] - last[-2] - last[-3]) >= 2.0 * radius;
+}
+
+/* A row or a column of such numbers. */
+static void draw_apart(double *numbers, int count, double radius,
+                       struct sy_rng *rng)
+{
+    for (int i = 0; i < count; i++) {
+        do {
+            numbers[i] = (double)sy_rng_normal(rng);
+        } while (!apart(&numbers[i], i, radius));
+    }
+}
+
+/* Inputs of textures without a difference near 0: each channel is the sum of a
+   row and a column. */
+static void leave_kinks(struct setup *s, double radius, struct sy_rng *rng)
+{
+    double rows[64], columns[64];
+    SY_ASSERT(s->in.h <= 64 && s->in.w <= 64);
+    for (int i = 0; i < s->count * s->in.c; i++) {
+        float *x = s->field[X] +
+                   (size_t)(i / s->in.c) * sy_shape_floats(s->in) + i % s->in.c;
+        draw_apart(rows, s->in.h, radius, rng);
+        draw_apart(columns, s->in.w, radius, rng);
+        for (int at = 0; at < s->in.h * s->in.w; at++) {
+            x[at * s->in.c] =
+                (float)(rows[at / s->in.w] + columns[at % s->in.w]);
+        }
+    }
+}
+
 /* The case with random inputs; y, moments and totals by the reference. */
 static void setup_new(struct setup *s, const struct op_case *c, int index,
                       float kink_radius)
@@ -335,6 +378,9 @@ static void setup_new(struct setup *s, const struct op_case *c, int index,
     s->total_rows = (int64_t)rows_of(s);
     set_sizes(s);
     set_values(s, &rng);
+    if (c->op == SY_OP_TEXTURES && kink_radius > 0.01f) {
+        leave_kinks(s, (double)kink_radius, &rng);
+    }
 
     struct outputs o;
     if (c->op == SY_OP_NORM) {

@@ -92,7 +92,7 @@ run 2 sy pack m/more --domain colours --root --out root.pack
 says err "has no root gate"
 run 0 sy train "$tiny" --data data --out m/gated --quiet \
     --set domains='["glyphs","textures"]' --set paths='["0:0","1:0"]' \
-    --set train.epochs=0.2 --set 'train.root={"passes":2}'
+    --set train.epochs=0.2 --set 'train.root={"passes":2,"images":200}'
 run 0 sy pack m/gated --root --out root.pack
 run 0 sy inspect root.pack
 says out "root gate  glyphs textures"

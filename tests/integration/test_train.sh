@@ -96,7 +96,7 @@ cat >two.json <<'JSON'
   "textures": {"experts": [{"name": "main", "path": "0:1"}]},
   "colours": {"experts": [{"name": "main", "path": "0:2"}]}}}
 JSON
-gates=(--paths two.json --set 'train.root={"passes":4}'
+gates=(--paths two.json --set 'train.root={"passes":6,"images":400}'
     --set train.routes.kind=gate --set train.routes.gate.passes=2
     --set train.distil=0.5)
 run 0 train --out m/gates "${gates[@]}" --threads 1

@@ -78,7 +78,10 @@ static void save_network(const char *name, uint64_t seed, const char *route)
     struct sy_artefact artefact;
     struct sy_error err = {0};
     if (root_threshold >= 0) {
-        network->gate[sy_network_root_gate(network)].threshold = root_threshold;
+        struct sy_gate *root = &network->gate[sy_network_root_gate(network)];
+        for (int d = 0; d + 1 < root->outputs; d++) {
+            root->threshold[d] = root_threshold;
+        }
     }
     if (route != NULL) {
         set_routes(network, route);

@@ -157,6 +157,7 @@ static int random_gates(struct sy_gate *gates, int domains, int experts,
             }
             gate->cells = 1 + (int)sy_rng_below(rng, 2);
             gate->hidden = sy_rng_below(rng, 2) == 0 ? 0 : 6;
+            gate->textures = g == 1 && gate->layers == 0;
             gate->outputs = 2 + g;
         }
     }
@@ -164,9 +165,12 @@ static int random_gates(struct sy_gate *gates, int domains, int experts,
                                       .domain = -1,
                                       .expert = -1,
                                       .cells = 2,
+                                      .textures = true,
                                       .hidden = 5,
-                                      .outputs = domains + 1,
-                                      .threshold = 0.3};
+                                      .outputs = domains + 1};
+    for (int d = 0; d < domains; d++) {
+        gates[count - 1].threshold[d] = 0.3;
+    }
     return count;
 }
 

@@ -23,8 +23,9 @@ static struct sy_network *with_gates(void)
          .domain = -1,
          .expert = -1,
          .cells = 1,
+         .textures = true,
          .outputs = 3,
-         .threshold = 0.75},
+         .threshold = {0.75, 0.75}},
     };
     sy_check_ok(sy_network_set_gates(&network, gates, 2, &err), err);
     for (size_t i = 0; i < 10; i++) {
@@ -38,6 +39,7 @@ START_TEST(gates_are_stored_with_their_numbers)
     struct sy_error err = {0};
     struct sy_artefact artefact;
     struct sy_network *again, *network = with_gates();
+    network->gate[1].threshold[1] = 0.25;
     sy_check_ok(
         sy_artefact_save(network, sy_check_path("m"), NULL, &artefact, &err),
         err);
@@ -49,7 +51,9 @@ START_TEST(gates_are_stored_with_their_numbers)
     ck_assert_int_eq(again->gate[0].expert, 0);
     ck_assert_int_eq(again->gate[0].hidden, 4);
     ck_assert_int_eq(again->gate[1].domain, -1);
-    ck_assert(again->gate[1].threshold == 0.75);
+    ck_assert(again->gate[1].threshold[0] == 0.75);
+    ck_assert(again->gate[1].threshold[1] == 0.25);
+    ck_assert(!again->gate[0].textures && again->gate[1].textures);
     ck_assert_int_eq(sy_network_params(again), sy_network_params(network));
     sy_network_free(again);
     sy_network_free(network);
@@ -81,6 +85,11 @@ START_TEST(a_wrong_gate_is_refused_with_its_place)
         {1, "outputs", "4",
          "gates[1].outputs: expected at most 3, one for each domain and one"},
         {1, "threshold", "1.5", "gates[1].threshold"},
+        {1, "threshold", "[0.5]", "gates[1].threshold: expected an array of 2"},
+        {1, "threshold", "[0.5, 2]",
+         "gates[1].threshold: [1]: expected a number from 0 to 1"},
+        {1, "textures", "2", "gates[1].textures: expected"},
+        {1, "cells", "4", "textures: expected 1 to 16 cells a side, of 2 x 2"},
         {1, "layers", "1", "gates[1]: the root gate reads behind the stem"},
     };
     struct sy_error err = {0};
@@ -99,6 +108,43 @@ START_TEST(a_wrong_gate_is_refused_with_its_place)
                    SY_BAD_INPUT, err);
     sy_check_says(err, wrong_gates[_i].says);
     json_decref(root);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(one_threshold_is_that_of_every_domain)
+{
+    struct sy_error err = {0};
+    struct sy_network *again = NULL, *network = with_gates();
+    json_t *root = sy_artefact_describe(network);
+    json_t *gate = json_array_get(json_object_get(root, "gates"), 1);
+    ck_assert(json_is_real(json_object_get(gate, "threshold")));
+    json_object_set_new(gate, "threshold", json_real(0.5));
+    sy_check_ok(sy_artefact_network(&again, root, "m.json", &err), err);
+    ck_assert(again->gate[1].threshold[0] == 0.5);
+    ck_assert(again->gate[1].threshold[1] == 0.5);
+    ck_assert(again->gate[1].threshold[2] == 0.0);
+    json_decref(root);
+    sy_network_free(again);
+    sy_network_free(network);
+}
+END_TEST
+
+START_TEST(other_features_take_no_numbers_over)
+{
+    struct sy_error err = {0};
+    struct sy_network *network = with_gates();
+    struct sy_gate gates[2] = {network->gate[0], network->gate[1]};
+    int unit = sy_network_gate(network, 1);
+    float *weight = network->values + network->unit[unit].weight[0];
+    weight[0] = 5.0f;
+    /* The mean and three differences of one cell are as many as the means of
+       four cells. */
+    gates[1].textures = false;
+    gates[1].cells = 2;
+    sy_check_ok(sy_network_set_gates(&network, gates, 2, &err), err);
+    weight = network->values + network->unit[unit].weight[0];
+    ck_assert(weight[0] == 0.0f);
     sy_network_free(network);
 }
 END_TEST
@@ -211,6 +257,8 @@ int main(void)
     tcase_add_checked_fixture(tc, sy_check_folder_make, sy_check_folder_remove);
     tcase_add_test(tc, gates_are_stored_with_their_numbers);
     tcase_add_loop_test(tc, a_wrong_gate_is_refused_with_its_place, 0, 18);
+    tcase_add_test(tc, one_threshold_is_that_of_every_domain);
+    tcase_add_test(tc, other_features_take_no_numbers_over);
     tcase_add_test(tc, exchanging_gates_keeps_all_other_numbers);
     tcase_add_test(tc, a_gate_that_a_route_names_cannot_be_left_out);
     tcase_add_test(tc, joined_networks_keep_the_gates_of_both);

@@ -1,6 +1,6 @@
 /*
  * test_gate_fit.c - gates fitted on generated rows: nets, EM on a tree, noisy
- * top-k with balanced loads, and the root gate's threshold.
+ * top-k with balanced loads, and the root gate's thresholds.
  */
 #include <math.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "runtime/base/rng.h"
 #include "search/routing/gate_em.h"
 #include "search/routing/gate_loss.h"
+#include "search/routing/gate_rows.h"
 #include "search/routing/root.h"
 #include "tests/support/check_main.h"
 
@@ -206,6 +207,43 @@ START_TEST(a_nets_gradient_is_a_finite_difference)
 }
 END_TEST
 
+START_TEST(many_rows_at_once_are_each_row_alone)
+{
+    enum { MOST = 9 };
+    struct nas_gate_net net;
+    struct nas_gate_rows rows;
+    double scores[MOST * LEAVES], d[MOST * LEAVES], alone[LEAVES];
+    static double together[1024], sum[1024];
+    int sample[MOST];
+    draw_quarters();
+    start_net(&net, 5 * _i, LEAVES);
+    for (size_t i = 0; i < net.count; i++) {
+        net.value[i] += 0.01 * (double)(i % 7);
+    }
+    memset(sum, 0, sizeof sum);
+    for (int i = 0; i < MOST; i++) {
+        sample[i] = (5 * i + 3) % ROWS;
+        for (int k = 0; k < LEAVES; k++) {
+            d[i * LEAVES + k] = 0.1 * (i % 3) - 0.05 * k;
+        }
+    }
+    ck_assert(nas_gate_rows_init(&rows, &net, MOST, &net.arena));
+    nas_gate_rows_scores(&rows, features, sample, MOST, scores);
+    nas_gate_rows_gradient(&rows, d, MOST, together);
+    for (int i = 0; i < MOST; i++) {
+        nas_gate_net_scores(&net, features + sample[i] * INPUTS, alone);
+        nas_gate_net_gradient(&net, d + i * LEAVES, sum);
+        for (int k = 0; k < LEAVES; k++) {
+            ck_assert_double_eq_tol(scores[i * LEAVES + k], alone[k], 1e-5);
+        }
+    }
+    for (size_t i = 0; i < net.count; i++) {
+        ck_assert_double_eq_tol(together[i], sum[i], 1e-5);
+    }
+    nas_gate_net_release(&net);
+}
+END_TEST
+
 START_TEST(the_same_seed_fits_the_same_net)
 {
     struct nas_gate_net a, b;
@@ -226,20 +264,27 @@ START_TEST(the_same_seed_fits_the_same_net)
 }
 END_TEST
 
-START_TEST(the_threshold_leaves_the_stated_share_below_domains_alike)
+START_TEST(each_domains_threshold_leaves_the_stated_share_below)
 {
-    /* Domain 0 has ten values 0.1 .. 1.0, domain 1 two: 0.05 and 0.9. */
+    /* Domain 0: ten values 0.1 .. 1.0. Domain 1: two, the lower one with three
+       times the weight. Domain 2: none. */
     struct nas_sureness sure[12];
+    double threshold[3];
     for (int i = 0; i < 10; i++) {
-        sure[i] = (struct nas_sureness){0.1 * (i + 1), 0};
+        sure[9 - i] = (struct nas_sureness){0.1 * (i + 1), 1.0, 0};
     }
-    sure[10] = (struct nas_sureness){0.05, 1};
-    sure[11] = (struct nas_sureness){0.9, 1};
-    /* 0.05 alone is half of domain 1: a quarter of the whole. */
-    ck_assert_double_eq(nas_root_threshold(sure, 12, 0.24), 0.05);
-    ck_assert_double_eq(nas_root_threshold(sure, 12, 0.25), 0.1);
-    ck_assert_double_eq(nas_root_threshold(sure, 12, 0.35), 0.1 * 3);
-    ck_assert_double_eq(nas_root_threshold(sure, 0, 0.1), 0.0);
+    sure[10] = (struct nas_sureness){0.9, 1.0, 1};
+    sure[11] = (struct nas_sureness){0.05, 3.0, 1};
+    nas_root_thresholds(sure, 12, 0.0, 3, threshold);
+    ck_assert_double_eq(threshold[0], 0.1);
+    ck_assert_double_eq(threshold[1], 0.05);
+    ck_assert_double_eq(threshold[2], 0.0);
+    nas_root_thresholds(sure, 12, 0.2, 3, threshold);
+    ck_assert_double_eq(threshold[0], 0.1 * 3);
+    ck_assert_double_eq(threshold[1], 0.05);
+    nas_root_thresholds(sure, 12, 0.75, 3, threshold);
+    ck_assert_double_eq(threshold[0], 0.1 * 8);
+    ck_assert_double_eq(threshold[1], 0.9);
 }
 END_TEST
 
@@ -252,9 +297,9 @@ int main(void)
     tcase_add_test(tc, em_recovers_a_planted_mixture_of_two_levels);
     tcase_add_test(tc, noisy_top_k_keeps_every_expert_alive);
     tcase_add_loop_test(tc, a_nets_gradient_is_a_finite_difference, 0, 2);
+    tcase_add_loop_test(tc, many_rows_at_once_are_each_row_alone, 0, 2);
     tcase_add_test(tc, the_same_seed_fits_the_same_net);
-    tcase_add_test(tc,
-                   the_threshold_leaves_the_stated_share_below_domains_alike);
+    tcase_add_test(tc, each_domains_threshold_leaves_the_stated_share_below);
     suite_add_tcase(suite, tc);
     return sy_check_run(suite);
 }

@@ -469,7 +469,7 @@ START_TEST(several_domains_and_the_root_gate_change_at_once)
     struct sy_network *stored = load("net");
     int root = sy_network_root_gate(stored);
     ck_assert_int_ge(root, 0);
-    ck_assert(stored->gate[root].threshold == 0.0);
+    ck_assert(stored->gate[root].threshold[0] == 0.0);
     sy_network_free(stored);
     forget(&before);
     forget(&after);

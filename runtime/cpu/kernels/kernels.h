@@ -153,6 +153,7 @@ void SY_KERNEL(add_backward)(const struct sy_op_args *args);
 void SY_KERNEL(pool_forward)(const struct sy_op_args *args);
 void SY_KERNEL(pool_backward)(const struct sy_op_args *args);
 void SY_KERNEL(cells_forward)(const struct sy_op_args *args);
+void SY_KERNEL(textures_forward)(const struct sy_op_args *args);
 void SY_KERNEL(dense_forward)(const struct sy_op_args *args);
 void SY_KERNEL(dense_backward)(const struct sy_op_args *args);
 size_t SY_KERNEL(dense_scratch)(const struct sy_node *node, struct sy_shape in,
@@ -187,6 +188,7 @@ void SY_KERNEL(act_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(add_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(pool_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(cells_infer)(const struct sy_infer_args *args);
+void SY_KERNEL(textures_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(dense_infer)(const struct sy_infer_args *args);
 void SY_KERNEL(scale_infer)(const struct sy_infer_args *args);
 size_t SY_KERNEL(packed_floats)(const struct sy_node *node, struct sy_shape in,

@@ -346,7 +346,8 @@ def main():
     parser.add_argument("--data", default="../shared/data")
     parser.add_argument("--out", default="")
     parser.add_argument("--models", default="")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0,
+                        help="of a training; 0: as many as there are")
     args = parser.parse_args()
     if args.check:
         routes_check.check(sys.modules[__name__])

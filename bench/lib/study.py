@@ -129,7 +129,8 @@ class Study:
 
     def job(self, what, config, out, sets, checkpoint, *more):
         words = [what, config, "--data", self.data, "--out", out]
-        words += ["--threads", self.threads] + list(more)
+        words += (["--threads", self.threads] if self.threads else [])
+        words += list(more)
         for key, value in sets.items():
             words += ["--set", f"{key}={json.dumps(value)}"]
         if os.path.exists(checkpoint):

@@ -57,14 +57,14 @@ class Swapper:
         self.count = 0
         self.stage_us = []
         self.held, self.promoted, self.pause_s = None, False, 0.0
-        self.stop = threading.Event()
+        self.stop, self.failure = threading.Event(), None
 
     def ask(self, rest, body):
         self.connection.request("POST", self.path + rest, body)
         reply = self.connection.getresponse()
         text = reply.read()
         if reply.status != 200:
-            raise SystemExit(f"{rest}: {reply.status}: {text.decode()}")
+            raise RuntimeError(f"{rest}: {reply.status}: {text.decode()}")
         return json.loads(text)
 
     def swap(self):
@@ -88,8 +88,11 @@ class Swapper:
         time.sleep(self.pause_s)
 
     def run(self, step):
-        while not self.stop.is_set():
-            step()
+        try:
+            while not self.stop.is_set():
+                step()
+        except Exception as failure:  # raised again by `during`
+            self.failure = failure
 
     def during(self, work, step):
         """What `work` returns, with swaps meanwhile."""
@@ -101,6 +104,8 @@ class Swapper:
         finally:
             self.stop.set()
             thread.join()
+            if self.failure is not None:
+                raise self.failure
 
 
 def metrics(url):

@@ -16,7 +16,8 @@
  *
  * Two lanes of a request are in the same state exactly if they were in the
  * same state at the stage before and take the same unit; a request has one
- * domain, so they then use the same norms as well. What was computed before
+ * domain, whose experts have norms in common as far as their paths are the
+ * same, so they then use the same norms as well. What was computed before
  * the domain was known, for the root gate, is the stem, which has one norm for
  * all.
  *

@@ -39,8 +39,8 @@ void sy_network_copy_expert_norms(struct sy_network *to, int expert,
     const struct sy_expert *x = &to->expert[expert];
     const struct sy_expert *y = &from->expert[source];
     for (int s = 0; s < sy_network_stages(to) - 1; s++) {
-        int u = sy_network_stage_unit(to, s, &x->path, x->domain);
         sy_rest();
+        int u = sy_network_stage_unit(to, s, &x->path, x->domain);
         int v = sy_network_stage_unit(from, s, &y->path, y->domain);
         copy_norms(to, u, sy_network_slot(to, u, x->domain, &x->path), from, v,
                    sy_network_slot(from, v, y->domain, &y->path));

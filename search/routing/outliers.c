@@ -132,11 +132,14 @@ static enum sy_status outline(struct sy_shape input, struct sy_rng *rng,
     return SY_OK;
 }
 
-/* The window [top, left] of height x width, as large as the image. */
-static enum sy_status enlarge_window(struct sy_shape input, int top, int left,
-                                     int height, int width, const uint8_t *from,
-                                     uint8_t *to, struct sy_error *err)
+/* A quarter of it, as large as the whole. */
+static enum sy_status enlarge(struct sy_shape input, struct sy_rng *rng,
+                              const uint8_t *from, uint8_t *to,
+                              struct sy_error *err)
 {
+    int height = (input.h + 1) / 2, width = (input.w + 1) / 2;
+    int top = (int)sy_rng_below(rng, (uint32_t)(input.h - height + 1));
+    int left = (int)sy_rng_below(rng, (uint32_t)(input.w - width + 1));
     size_t line = (size_t)width * CHANNELS;
     uint8_t *window = sy_alloc((size_t)height * line);
     if (window == NULL) {
@@ -152,17 +155,6 @@ static enum sy_status enlarge_window(struct sy_shape input, int top, int left,
     return status;
 }
 
-/* A quarter of it, as large as the whole. */
-static enum sy_status enlarge(struct sy_shape input, struct sy_rng *rng,
-                              const uint8_t *from, uint8_t *to,
-                              struct sy_error *err)
-{
-    int height = (input.h + 1) / 2, width = (input.w + 1) / 2;
-    int top = (int)sy_rng_below(rng, (uint32_t)(input.h - height + 1));
-    int left = (int)sy_rng_below(rng, (uint32_t)(input.w - width + 1));
-    return enlarge_window(input, top, left, height, width, from, to, err);
-}
-
 /* Shrunk to between half and a sixth, and back again. */
 static enum sy_status blur(struct sy_shape input, struct sy_rng *rng,
                            const uint8_t *from, uint8_t *to,
@@ -170,18 +162,17 @@ static enum sy_status blur(struct sy_shape input, struct sy_rng *rng,
 {
     int by = 2 + (int)sy_rng_below(rng, 5);
     int height = (input.h + by - 1) / by, width = (input.w + by - 1) / by;
-    struct dom_image image = {input.h, input.w, CHANNELS,
-                              (uint8_t *)(uintptr_t)from};
-    SY_TRY(dom_image_fit(&image, height, width, to, err));
-    struct sy_shape small = {height, width, CHANNELS};
-    uint8_t *kept = sy_alloc(sy_shape_floats(small));
-    if (kept == NULL) {
+    uint8_t *small = sy_alloc((size_t)height * (size_t)width * CHANNELS);
+    if (small == NULL) {
         return sy_fail(err, SY_NO_MEMORY, "gate: no memory for an image");
     }
-    memcpy(kept, to, sy_shape_floats(small));
-    image = (struct dom_image){height, width, CHANNELS, kept};
-    enum sy_status status = dom_image_fit(&image, input.h, input.w, to, err);
-    sy_free(kept);
+    struct dom_image whole = {input.h, input.w, CHANNELS,
+                              (uint8_t *)(uintptr_t)from};
+    struct dom_image part = {height, width, CHANNELS, small};
+    enum sy_status status = dom_image_fit(&whole, height, width, small, err);
+    status = status == SY_OK ? dom_image_fit(&part, input.h, input.w, to, err)
+                             : status;
+    sy_free(small);
     return status;
 }
 

@@ -111,6 +111,7 @@ struct share {
     struct dom_loader *loader; /* or NULL */
     int step, count;
 };
+
 static struct share held_share(const struct nas_root_rows *r, int domain,
                                bool train)
 {

@@ -78,9 +78,13 @@ static void *find_on(const struct shelf *shelf, const char *hash)
     return there ? shelf->part[at].at : NULL;
 }
 
+/* Puts a part there, unless it is there already. */
 static void put_on(struct shelf *shelf, struct shelf_part part)
 {
     int at = place_on(shelf, part.hash);
+    if (at < shelf->count && shelf->part[at].at == part.at) {
+        return;
+    }
     memmove(shelf->part + at + 1, shelf->part + at,
             (size_t)(shelf->count - at) * sizeof part);
     shelf->part[at] = part;
@@ -94,31 +98,40 @@ static bool gives(const struct sy_snapshot *from, const struct sy_snapshot *to)
            from->weights == to->weights;
 }
 
+/* The part of that hash that the snapshot has already, or one of those like
+   it, or NULL. */
+static void *find_part(const struct sy_snapshot *s,
+                       const struct sy_snapshot_options *options, bool norms,
+                       const char *hash)
+{
+    void *found = find_on(norms ? &s->norms : &s->bodies, hash);
+    for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
+        const struct sy_snapshot *from = options->like[i];
+        if (gives(from, s)) {
+            found = find_on(norms ? &from->norms : &from->bodies, hash);
+        }
+    }
+    return found;
+}
+
 static enum sy_status take_body(struct sy_snapshot *s, int u,
                                 const struct sy_snapshot_options *options)
 {
     const struct sy_unit *unit = &s->network->unit[u];
-    struct sy_ready_body *own = NULL, *found = NULL;
+    struct sy_ready_body *body = NULL;
     char hash[SY_HASH_TEXT_BYTES] = "";
     if (options->shared) {
         sy_body_hash(s->network, unit, hash);
-        own = find_on(&s->bodies, hash);
-        found = own;
-        for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
-            const struct sy_snapshot *from = options->like[i];
-            found = gives(from, s) ? find_on(&from->bodies, hash) : NULL;
-        }
+        body = find_part(s, options, false, hash);
     }
-    s->body[u] = found != NULL ? sy_body_ref(found)
-                               : sy_body_new(s->network, unit, s->backend,
-                                             s->weights, hash);
-    if (s->body[u] == NULL) {
+    body = body != NULL
+               ? sy_body_ref(body)
+               : sy_body_new(s->network, unit, s->backend, s->weights, hash);
+    if (body == NULL) {
         return SY_NO_MEMORY;
     }
-    if (own == NULL) {
-        struct sy_ready_body *made = s->body[u];
-        put_on(&s->bodies, (struct shelf_part){made->hash, made, made->bytes});
-    }
+    s->body[u] = body;
+    put_on(&s->bodies, (struct shelf_part){body->hash, body, body->bytes});
     return SY_OK;
 }
 
@@ -126,27 +139,20 @@ static enum sy_status take_folded(struct sy_snapshot *s, int u, int slot,
                                   const struct sy_snapshot_options *options)
 {
     const struct sy_unit *unit = &s->network->unit[u];
-    struct sy_ready_folded **at = &s->folded[u * s->slots + slot];
-    struct sy_ready_folded *own = NULL, *found = NULL;
+    struct sy_ready_folded *folded = NULL;
     char hash[SY_HASH_TEXT_BYTES] = "";
     sy_rest();
     if (options->shared) {
         sy_folded_hash(s->network, unit, slot, hash);
-        own = find_on(&s->norms, hash);
-        found = own;
-        for (int i = 0; found == NULL && i < SY_SNAPSHOT_LIKE; i++) {
-            const struct sy_snapshot *from = options->like[i];
-            found = gives(from, s) ? find_on(&from->norms, hash) : NULL;
-        }
+        folded = find_part(s, options, true, hash);
     }
-    *at = found != NULL ? sy_folded_ref(found)
-                        : sy_folded_new(s->network, unit, slot, hash);
-    if (*at == NULL) {
+    folded = folded != NULL ? sy_folded_ref(folded)
+                            : sy_folded_new(s->network, unit, slot, hash);
+    if (folded == NULL) {
         return SY_NO_MEMORY;
     }
-    if (own == NULL) {
-        put_on(&s->norms, (struct shelf_part){(*at)->hash, *at, (*at)->bytes});
-    }
+    s->folded[u * s->slots + slot] = folded;
+    put_on(&s->norms, (struct shelf_part){folded->hash, folded, folded->bytes});
     return SY_OK;
 }
 

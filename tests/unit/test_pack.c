@@ -16,32 +16,22 @@
 #include "tests/support/check_main.h"
 #include "tests/support/forged_pack.h"
 #include "tests/support/small_network.h"
+#include "tests/support/small_pack.h"
 
 enum { PROBES = 3, IMAGE = 8 * 6 * 3, DIGITS = 0, SHAPES = 1 };
 
 static struct sy_network *base, *next;
-static char path[SY_PATH_BYTES], model[SY_PATH_BYTES];
+static const char *const path = sy_pack_file, *const model = sy_pack_model;
 static uint8_t images[PROBES * IMAGE];
 
 static void setup(void)
 {
-    sy_check_folder_make();
-    base = sy_small_network(3);
-    next = sy_small_network(3);
-    sy_small_move(next, "l1b0", 0.5F);
-    sy_small_move(next, "head.digits", 0.25F);
-    (void)snprintf(path, sizeof path, "%s/p", sy_check_folder());
-    (void)snprintf(model, sizeof model, "%s/m", sy_check_folder());
+    sy_small_pack_setup();
+    base = sy_pack_base;
+    next = sy_pack_next;
     for (int i = 0; i < PROBES * IMAGE; i++) {
         images[i] = (uint8_t)(i * 37 % 251);
     }
-}
-
-static void teardown(void)
-{
-    sy_network_free(base);
-    sy_network_free(next);
-    sy_check_folder_remove();
 }
 
 static const struct sy_pack_domain digits = {
@@ -60,20 +50,12 @@ static void write_pack(const struct sy_network *from,
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
 }
 
-static struct sy_pack *open_pack(void)
-{
-    struct sy_error err = {0};
-    struct sy_pack *pack = NULL;
-    sy_check_ok(sy_pack_open(&pack, path, &err), err);
-    return pack;
-}
-
 static struct sy_pack *pack_of(const struct sy_network *from,
                                const struct sy_network *has)
 {
     char id[SY_PACK_ID_BYTES];
     write_pack(from, has, id);
-    struct sy_pack *pack = open_pack();
+    struct sy_pack *pack = sy_small_pack_open();
     ck_assert_str_eq(pack->id, id);
     return pack;
 }
@@ -191,7 +173,7 @@ START_TEST(domains_are_removed_and_added)
     struct sy_pack_plan plan = {
         .remove_count = 1, .remove = gone, .network = "small"};
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
-    struct sy_pack *less = open_pack();
+    struct sy_pack *less = sy_small_pack_open();
     struct sy_network *without = apply(base, less, &report);
     ck_assert_int_eq(without->domain_count, 1);
     ck_assert(sy_domain_equal(without, 0, base, SHAPES));
@@ -210,7 +192,7 @@ START_TEST(domains_are_removed_and_added)
 
     plan.remove_count = 2;
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
-    struct sy_pack *all = open_pack();
+    struct sy_pack *all = sy_small_pack_open();
     sy_check_fails(sy_pack_apply(&made, base, all, NULL, &err), SY_BAD_INPUT,
                    err);
     sy_check_says(err, "nothing would be left");
@@ -230,7 +212,7 @@ START_TEST(one_expert_can_be_packed_alone)
     struct sy_pack_plan plan = {
         .from = next, .domain_count = 1, .domain = &one, .network = "small"};
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
-    struct sy_pack *pack = open_pack();
+    struct sy_pack *pack = sy_small_pack_open();
     struct sy_network *made = apply(base, pack, NULL);
     ck_assert_int_eq(made->expert_count, 2);
     ck_assert_int_eq(sy_network_find_expert(made, DIGITS, "main"), -1);
@@ -448,7 +430,7 @@ START_TEST(a_hash_that_the_network_does_not_have_is_refused_when_applied)
     char id[SY_PACK_ID_BYTES];
     write_pack(next, base, id);
     sy_forge_pack(path, hash_of_another);
-    struct sy_pack *pack = open_pack();
+    struct sy_pack *pack = sy_small_pack_open();
     sy_check_fails(sy_pack_apply(&made, base, pack, NULL, &err), SY_BAD_INPUT,
                    err);
     sy_check_says(err, "0123456789abcdef");
@@ -483,7 +465,7 @@ START_TEST(probes_reproduce_on_the_applied_network_and_nowhere_else)
     sy_check_says(err, "domain \"digits\", expert");
     sy_pack_close(pack);
     sy_forge_pack(path, other_answer);
-    pack = open_pack();
+    pack = sy_small_pack_open();
     sy_check_fails(probe(pack, apply(base, pack, NULL), &probed, &err),
                    SY_BAD_INPUT, err);
     sy_check_says(err, "probe 1 of domain \"digits\", expert \"main\"");
@@ -509,7 +491,7 @@ START_TEST(probes_may_differ_more_with_weights_of_half_the_width)
     char id[SY_PACK_ID_BYTES];
     write_pack(next, base, id);
     sy_forge_pack(path, near_answer);
-    struct sy_pack *pack = open_pack();
+    struct sy_pack *pack = sy_small_pack_open();
     sy_check_fails(probe(pack, apply(base, pack, NULL), &probed, &err),
                    SY_BAD_INPUT, err);
     sy_check_ok(
@@ -563,7 +545,7 @@ START_TEST(signatures_are_checked_against_the_trusted_keys)
                                 .key = &key};
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
     ck_assert_str_eq(id, plain->id); /* a signature does not change a pack */
-    struct sy_pack *pack = open_pack();
+    struct sy_pack *pack = sy_small_pack_open();
     sy_check_ok(sy_pack_verify(pack, trusted, 1, &err), err);
     memcpy(trusted[0].text, second.public_text, sizeof trusted[0].text);
     sy_check_fails(sy_pack_verify(pack, trusted, 1, &err), SY_BAD_INPUT, err);
@@ -576,30 +558,16 @@ START_TEST(signatures_are_checked_against_the_trusted_keys)
 }
 END_TEST
 
-/* Saves the base as version 1 of the model. */
-static void save_base(void)
-{
-    struct sy_error err = {0};
-    struct sy_artefact artefact;
-    sy_check_ok(sy_artefact_save(base, model, NULL, &artefact, &err), err);
-}
-
-static void store(struct sy_pack *pack)
-{
-    struct sy_error err = {0};
-    sy_check_ok(sy_pack_store(model, pack, &err), err);
-}
-
 START_TEST(stored_packs_are_found_kept_and_discarded)
 {
     struct sy_error err = {0};
     struct sy_pack *pack = pack_of(next, base), *again = NULL;
     struct sy_current current = {.served = {.version = 1}};
-    save_base();
+    sy_small_pack_save_base();
     sy_check_fails(sy_pack_fetch(&again, model, pack->id, &err), SY_NOT_FOUND,
                    err);
-    store(pack);
-    store(pack);
+    sy_small_pack_store(pack);
+    sy_small_pack_store(pack);
     sy_check_ok(sy_pack_fetch(&again, model, pack->id, &err), err);
     ck_assert_str_eq(again->digest, pack->digest);
     sy_pack_close(again);
@@ -626,8 +594,8 @@ START_TEST(a_model_is_what_current_names_with_its_packs)
     struct sy_pack *pack = pack_of(next, base);
     struct sy_current current = {0};
     char label[SY_STACK_LABEL_BYTES];
-    save_base();
-    store(pack);
+    sy_small_pack_save_base();
+    sy_small_pack_store(pack);
     sy_check_ok(sy_current_read(model, &current, &err), err);
     sy_check_ok(
         sy_stack_push(&current.served, model, &current.served, pack->id, &err),
@@ -658,7 +626,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("pack");
     TCase *tc = tcase_create("pack");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, sy_small_pack_teardown);
     tcase_add_test(tc,
                    a_pack_sets_its_domain_and_leaves_the_others_bit_for_bit);
     tcase_add_test(tc, blocks_that_the_other_side_has_are_not_sent);

@@ -15,36 +15,18 @@
 #include "tests/support/full_stack.h"
 #include "tests/support/random_network.h"
 #include "tests/support/small_network.h"
+#include "tests/support/small_pack.h"
 
 enum { DIGITS = 0 };
 
 static struct sy_network *base, *next;
-static char path[SY_PATH_BYTES], model[SY_PATH_BYTES];
+static const char *const path = sy_pack_file, *const model = sy_pack_model;
 
 static void setup(void)
 {
-    sy_check_folder_make();
-    base = sy_small_network(3);
-    next = sy_small_network(3);
-    sy_small_move(next, "l1b0", 0.5F);
-    sy_small_move(next, "head.digits", 0.25F);
-    (void)snprintf(path, sizeof path, "%s/p", sy_check_folder());
-    (void)snprintf(model, sizeof model, "%s/m", sy_check_folder());
-}
-
-static void teardown(void)
-{
-    sy_network_free(base);
-    sy_network_free(next);
-    sy_check_folder_remove();
-}
-
-static struct sy_pack *open_pack(void)
-{
-    struct sy_error err = {0};
-    struct sy_pack *pack = NULL;
-    sy_check_ok(sy_pack_open(&pack, path, &err), err);
-    return pack;
+    sy_small_pack_setup();
+    base = sy_pack_base;
+    next = sy_pack_next;
 }
 
 /* A pack of "digits" of `from`, without what `has` has. */
@@ -60,7 +42,7 @@ static struct sy_pack *pack_of(const struct sy_network *from,
                                 .base = has,
                                 .network = "small"};
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
-    return open_pack();
+    return sy_small_pack_open();
 }
 
 static struct sy_network *apply(const struct sy_network *to,
@@ -72,32 +54,18 @@ static struct sy_network *apply(const struct sy_network *to,
     return made;
 }
 
-/* Saves the base as version 1 of the model. */
-static void save_base(void)
-{
-    struct sy_error err = {0};
-    struct sy_artefact artefact;
-    sy_check_ok(sy_artefact_save(base, model, NULL, &artefact, &err), err);
-}
-
-static void store(struct sy_pack *pack)
-{
-    struct sy_error err = {0};
-    sy_check_ok(sy_pack_store(model, pack, &err), err);
-}
-
 START_TEST(packs_that_replace_each_other_do_not_pile_up)
 {
     struct sy_error err = {0};
     struct sy_stack stack = {.version = 1};
     struct sy_network *served = NULL;
     struct sy_pack *pack[2];
-    save_base();
+    sy_small_pack_save_base();
     pack[0] = pack_of(next, base);
     sy_small_move(next, "head.digits", 1.0F);
     pack[1] = pack_of(next, base);
-    store(pack[0]);
-    store(pack[1]);
+    sy_small_pack_store(pack[0]);
+    sy_small_pack_store(pack[1]);
     for (int i = 0; i < 12; i++) {
         sy_check_ok(sy_stack_push(&stack, model, &stack, pack[i % 2]->id, &err),
                     err);
@@ -118,14 +86,14 @@ START_TEST(a_pack_stays_below_one_that_builds_on_its_blocks)
     struct sy_stack stack = {.version = 1};
     struct sy_network *one, *served = NULL;
     struct sy_pack *first, *second;
-    save_base();
+    sy_small_pack_save_base();
     first = pack_of(next, base);
     one = apply(base, first);
     sy_small_move(next, "head.digits", 1.0F);
     second = pack_of(next, one); /* takes the new l1b0 as being there */
     ck_assert_int_eq(second->holds[sy_small_unit(second->part, "l1b0")], 0);
-    store(first);
-    store(second);
+    sy_small_pack_store(first);
+    sy_small_pack_store(second);
     sy_check_fails(sy_stack_push(&stack, model, &stack, second->id, &err),
                    SY_BAD_INPUT, err);
     ck_assert_int_eq(stack.pack_count, 0);
@@ -156,8 +124,8 @@ static struct sy_pack *store_pack(const struct sy_network *from, int domain,
                                 .remove = &gone,
                                 .network = "random"};
     sy_check_ok(sy_pack_write(path, &plan, id, &err), err);
-    struct sy_pack *pack = open_pack();
-    store(pack);
+    struct sy_pack *pack = sy_small_pack_open();
+    sy_small_pack_store(pack);
     return pack;
 }
 
@@ -240,18 +208,18 @@ START_TEST(a_full_stack_takes_a_pack_that_makes_others_needless_and_no_other)
     struct sy_current full = {0};
     struct sy_stack stack = {.version = 1};
     char id[SY_PACK_ID_BYTES];
-    save_base();
+    sy_small_pack_save_base();
     sy_check_fill_stack(model, next, path, id);
     sy_check_ok(sy_current_read(model, &full, &err), err);
     ck_assert_int_eq(full.served.pack_count, SY_STACK_PACKS);
-    struct sy_pack *pack = open_pack();
-    store(pack);
+    struct sy_pack *pack = sy_small_pack_open();
+    sy_small_pack_store(pack);
     sy_check_fails(sy_stack_push(&stack, model, &full.served, id, &err),
                    SY_UNSUPPORTED, err);
     ck_assert_int_eq(stack.pack_count, 0);
     sy_pack_close(pack);
     pack = pack_of(next, NULL); /* needs nothing of those below */
-    store(pack);
+    sy_small_pack_store(pack);
     sy_check_ok(sy_stack_push(&stack, model, &full.served, pack->id, &err),
                 err);
     ck_assert_int_eq(stack.pack_count, 1);
@@ -266,7 +234,7 @@ START_TEST(another_version_of_the_same_number_is_read_again)
     struct sy_base held = {0};
     struct sy_stack stack = {.version = 1};
     char file[SY_PATH_BYTES];
-    save_base();
+    sy_small_pack_save_base();
     sy_check_ok(sy_base_load(&held, model, &stack, &err), err);
     ck_assert(sy_domain_equal(held.network, DIGITS, base, DIGITS));
     (void)snprintf(file, sizeof file, "%.80s/m/1", sy_check_folder());
@@ -287,7 +255,7 @@ int main(void)
 {
     Suite *suite = suite_create("pack_stack");
     TCase *tc = tcase_create("pack_stack");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, sy_small_pack_teardown);
     tcase_add_test(tc, packs_that_replace_each_other_do_not_pile_up);
     tcase_add_test(tc, a_pack_stays_below_one_that_builds_on_its_blocks);
     tcase_add_test(tc,
